@@ -1,0 +1,52 @@
+# `make demo` and `make test` need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+PIP := $(BIN)/pip --disable-pip-version-check -q install
+
+.PHONY: demo test docs lint types imports unit bench fidelity clean
+
+demo: .venv/run
+	$(BIN)/hie demo $(ARGS)
+
+test: lint types imports unit
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test
+	$(BIN)/mypy
+
+imports: .venv/test
+	$(BIN)/lint-imports
+
+unit: .venv/test
+	$(BIN)/pytest $(ARGS)
+
+# pages that are made from the code; a test compares them
+docs: .venv/run
+	$(BIN)/python -m hie.reference docs/reference
+
+# figures of README.md; not part of `test`, since wall time on a shared machine proves nothing
+bench: .venv/run
+	$(BIN)/hie bench $(ARGS)
+
+# how much of a corpus of real messages and documents arrives, and what was lost without a word (HIE_CORPUS or --corpus names it)
+fidelity: .venv/test
+	$(BIN)/python -m tests.fidelity $(ARGS)
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hie needs Python 3.11 or newer: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: pyproject.toml .venv/bin/python
+	$(PIP) -e .
+	@touch $@
+
+.venv/test: pyproject.toml .venv/bin/python
+	$(PIP) -e '.[test,train]'
+	@touch $@ .venv/run
+
+clean:
+	rm -rf .venv var

@@ -1,0 +1,77 @@
+"""Embedded or linked content (ED, observationMedia, nonXMLBody) -> Attachment and DocumentReference.
+
+Source: CDA R2 nonXMLBody and observationMedia; FHIR R4 Attachment, DocumentReference.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from adapters.ccda.draft import Draft, put, refer, start
+from adapters.ccda.identifiers import identifiers, keyed
+from adapters.ccda.narrative import text_of
+from adapters.ccda.tree import Node
+from hie.model import Resource
+
+
+def attachment(d: Draft, node: Node) -> Resource | None:
+    """An ED as an Attachment: base64 content checked, text encoded, a reference as its URL; None where it is empty."""
+    made: Resource = {}
+    kind = node.get("mediaType").strip()
+    if kind:
+        made["contentType"] = kind
+    if language := node.get("language"):
+        made["language"] = language
+    reference = node.kid("reference")
+    body = "".join(node.text.split()) if node.get("representation") == "B64" else ""
+    if body:
+        node.used = True
+        try:
+            content = base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError):
+            d.warn("base64-invalid", node, "content is not base64: kept as the text that was sent")
+            made["data"] = base64.b64encode(node.text.strip().encode()).decode()
+            return made
+        made["data"] = body
+        made["size"] = len(content)
+    elif reference is not None and (url := reference.get("value").strip()) and not url.startswith("#"):
+        node.used = reference.used = True
+        made["url"] = url
+    elif text := text_of(d, node):
+        made["data"] = base64.b64encode(text.encode()).decode()
+        made["size"] = len(text.encode())
+        made.setdefault("contentType", "text/plain")
+    else:
+        return None
+    return made
+
+
+def attached(d: Draft, value: Node, node: Node) -> str | None:
+    """A DocumentReference for content inside a statement."""
+    content = attachment(d, value)
+    if content is None:
+        return None
+    made = start("DocumentReference")
+    made["status"] = "current"
+    made["subject"] = refer(d.patient)
+    made["content"] = [{"attachment": content}]
+    return d.add(made, node)
+
+
+def media(d: Draft, node: Node) -> list[str]:
+    """observationMedia, which the narrative shows by renderMultiMedia."""
+    node.used = True
+    value = node.kid("value")
+    if value is None:
+        return []
+    content = attachment(d, value)
+    if content is None:
+        return []
+    made = start("DocumentReference")
+    ids = keyed(identifiers(d, node))
+    put(made, identifier=ids)
+    made["status"] = "current"
+    made["subject"] = refer(d.patient)
+    made["content"] = [{"attachment": content}]
+    return [d.add(made, node, ids or None)]

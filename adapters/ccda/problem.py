@@ -1,0 +1,275 @@
+"""Problem concern, problem observation, diagnosis and indication -> Condition.
+
+Sources: C-CDA R2.1 Problem Concern Act, Problem Observation, Problem Status, Age Observation, Severity; C-CDA on FHIR problems map.
+"""
+
+from __future__ import annotations
+
+from adapters.ccda.absence import absent
+from adapters.ccda.coded import codes_of, concept, fixed
+from adapters.ccda.draft import Draft, put
+from adapters.ccda.narrative import text_of
+from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.quantities import quantity
+from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
+from adapters.ccda.times import put_time, start_of
+from adapters.ccda.tree import Node
+from hie.model import Resource
+
+_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+_CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
+_SNOMED = "http://snomed.info/sct"
+
+_ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
+
+_STATUS = {
+    "55561003": "active",
+    "73425007": "inactive",
+    "413322009": "resolved",
+    "277022003": "remission",
+    "246455001": "recurrence",
+    "263855007": "relapse",
+    "90734009": "active",
+    "7087005": "active",
+    "415684004": "",
+    "410516002": "",
+    "723506003": "resolved",
+}
+"""Problem status value set -> condition-clinical. Chronic and intermittent problems are active ones."""
+_EXACT = frozenset({"55561003", "73425007", "413322009", "277022003", "246455001", "263855007"})
+_CONCERN = {"active": "active", "completed": "inactive", "suspended": "inactive", "aborted": "inactive"}
+_ENDED = frozenset({"inactive", "resolved", "remission"})
+_NO_PROBLEM = frozenset(
+    {"55607006", "64572001", "404684003", "282291009", "409586006", "ASSERTION", "29308-4", "75326-9"}
+)
+"""The widest classes of problem: negated, they mean that none is known."""
+
+_ACTS = frozenset({"CONC", "29308-4", "ASSERTION", "11450-4", "75310-3", "", "75326-9"})
+"""Codes of a concern act that say no more than that it is one."""
+
+_CATEGORIES = {
+    "problems": ("problem-list-item", "Problem List Item"),
+    "concerns": ("health-concern", "Health Concern"),
+    "diagnosis": ("encounter-diagnosis", "Encounter Diagnosis"),
+}
+
+
+def concern(d: Draft, act: Node, section: Section) -> list[str]:
+    """The problems of a concern or diagnosis act; the act gives what they do not say themselves."""
+    act.used = True
+    state = status(act)
+    kind = "diagnosis" if is_a(act, "80", "33", "34", "65", "51") else section.kind
+    made: list[str] = []
+    for link, inner in list(nested(act)):
+        if inner.tag == "observation" and (
+            is_a(inner, "4", "2.16.840.1.113883.10.20.1.28") or link.get("typeCode") == "SUBJ"
+        ):
+            if is_a(inner, "64", "143"):
+                continue
+            link.used = True
+            made += problem(d, inner, section, act, state, kind)
+    code = act.kid("code")
+    if code is not None and made:
+        code.used = True
+    section.entries += rest(d, act, section)
+    if not made and act.null:
+        d.warn("no-information", act, "a null problem entry: nothing is known, which is not the same as none")
+    return made
+
+
+def problem(
+    d: Draft,
+    node: Node,
+    section: Section,
+    act: Node | None = None,
+    state: str = "",
+    kind: str = "",
+    encounter: str = "",
+) -> list[str]:
+    """One problem observation."""
+    made, ids = begin(d, node, "Condition", act)
+    own = status(node)
+    value = node.kid("value")
+    when = node.kid("effectiveTime")
+    clinical = _clinical(d, node, act, state)
+    _verify(d, made, node, own, state)
+    ended = _abated(d, made, when)
+    if "verificationStatus" not in made or made["verificationStatus"]["coding"][0]["code"] != "entered-in-error":
+        _state(d, made, node, clinical, ended, state)
+    _category(made, d, node, kind or section.kind)
+    if act is not None and (sort := act.kid("code")) is not None and not codes_of(sort) & _ACTS:
+        put(made, category=made.get("category", []) + [c for c in [concept(d, sort)] if c])
+    _severity(d, made, node)
+    _code(d, made, node, value)
+    sites = [c for kid in node.all("targetSiteCode") if (c := concept(d, kid))]
+    put(made, bodySite=sites)
+    made["subject"] = {"reference": d.patient}
+    if encounter:
+        made["encounter"] = {"reference": encounter}
+    _onset(d, made, node, when)
+    _recorded(d, made, node, act)
+    put(made, note=notes(d, node) + (notes(d, act) if act is not None else []) + made.pop("note", []))
+    evidence = _evidence(d, node, section)
+    if evidence:
+        made["evidence"] = [{"detail": [{"reference": each} for each in evidence]}]
+    return [finish(d, node, made, ids)]
+
+
+def _verify(d: Draft, made: Resource, node: Node, own: str, state: str) -> None:
+    if own == "nullified" or state == "nullified":
+        made["verificationStatus"] = fixed(_VERIFICATION, "entered-in-error", "Entered in Error")
+    elif negated(node):
+        made["verificationStatus"] = fixed(_VERIFICATION, "refuted", "Refuted")
+    else:
+        for inner in take(node, "508", "2.16.840.1.113883.10.20.24.3.146"):
+            status(inner)
+            if sent := concept(d, inner.kid("value")):
+                made["verificationStatus"] = sent
+
+
+def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | None:
+    found = take(node, "6", "2.16.840.1.113883.10.20.1.50", codes=("33999-4",))
+    for inner in found + (take(act, "6", codes=("33999-4",)) if act is not None else []):
+        status(inner)
+        for kid in inner.all("id"):
+            kid.used = True
+        value = inner.kid("value")
+        sent = concept(d, value)
+        for code in sorted(codes_of(value)):
+            if _STATUS.get(code):
+                made = fixed(_CLINICAL, _STATUS[code], _STATUS[code].capitalize())
+                if code not in _EXACT and sent:
+                    made["coding"] += sent.get("coding", [])
+                elif sent and sent.get("text"):
+                    made["text"] = sent["text"]
+                return made
+        if sent:
+            return sent
+    return None
+
+
+def _abated(d: Draft, made: Resource, when: Node | None) -> bool:
+    high = when.kid("high") if when is not None else None
+    if high is None:
+        return False
+    return put_time(d, made, "abatementDateTime", high)
+
+
+def _state(d: Draft, made: Resource, node: Node, clinical: Resource | None, ended: bool, state: str) -> None:
+    code = next((c["code"] for c in (clinical or {}).get("coding", ()) if c.get("system") == _CLINICAL), "")
+    if clinical:
+        made["clinicalStatus"] = clinical
+        if ended and code not in _ENDED:
+            # FHIR (con-4) cannot hold an end beside "active": the status stands, the end stays readable
+            d.warn("contradiction", node, "a problem called active has an end date: the date is kept as a note")
+            text = made.pop("abatementDateTime")
+            made.pop("_abatementDateTime", None)
+            made.setdefault("note", []).append({"text": f"effectiveTime/high: {text}"})
+        return
+    if ended:
+        made["clinicalStatus"] = fixed(_CLINICAL, "resolved", "Resolved")
+    elif found := _CONCERN.get(state):
+        made["clinicalStatus"] = fixed(_CLINICAL, found, found.capitalize())
+    high = node.down("effectiveTime", "high")
+    if high is not None and high.null and not ended:
+        status_code = made.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
+        if status_code in _ENDED:
+            made["_abatementDateTime"] = absent(high.null)
+            high.used = True
+
+
+def _category(made: Resource, d: Draft, node: Node, kind: str) -> None:
+    found = _CATEGORIES.get(kind)
+    categories = []
+    if found:
+        system = "http://hl7.org/fhir/us/core/CodeSystem/condition-category" if kind == "concerns" else _CATEGORY
+        categories.append(fixed(system, *found))
+    code = node.kid("code")
+    if code is not None:
+        sent = concept(d, code)
+        if sent and not codes_of(code) <= _NO_PROBLEM:
+            # symptom, finding, diagnosis ...: what kind of problem the sender calls it
+            categories.append(sent)
+    put(made, category=categories)
+
+
+def _severity(d: Draft, made: Resource, node: Node) -> None:
+    for inner in take(node, "8", codes=("SEV",)):
+        status(inner)
+        if sent := concept(d, inner.kid("value")):
+            made["severity"] = sent
+
+
+def _code(d: Draft, made: Resource, node: Node, value: Node | None) -> None:
+    shown = concept(d, value)
+    if shown is None and value is not None and (said := text_of(d, value)):
+        shown = {"text": said}
+    if negated(node) and (shown is None or codes_of(value) & _NO_PROBLEM):
+        # a statement of absence is true, not refuted: "no current problems"
+        made.pop("verificationStatus", None)
+        made["code"] = fixed(_SNOMED, "160245001", "No current problems or disability")
+        return
+    if shown is None:
+        text = text_of(d, node.kid("text"))
+        shown = {"text": text} if text else absent(value.null if value is not None and value.null else "UNK")
+        d.warn("code-missing", node, "a problem without a code: its narrative was taken")
+    made["code"] = shown
+
+
+def _onset(d: Draft, made: Resource, node: Node, when: Node | None) -> None:
+    begun = start_of(d, when)
+    if begun is not None and when is not None and begun.tag == "high":
+        begun = None
+    dated = put_time(d, made, "onsetDateTime", begun)
+    if when is not None:
+        when.used = when.used or dated
+        low = when.kid("low")
+        if not dated and low is not None and low.null:
+            put_time(d, made, "onsetDateTime", low, unknown=True)
+    if dated:
+        # FHIR holds one onset: an age beside a date becomes an observation of its own (evidence)
+        return
+    for inner in take(node, "31", "2.16.840.1.113883.10.20.1.38", codes=("445518008",)):
+        status(inner)
+        if age := quantity(d, inner.kid("value")):
+            made.pop("_onsetDateTime", None)
+            made["onsetAge"] = age
+
+
+def _recorded(d: Draft, made: Resource, node: Node, act: Node | None) -> None:
+    writer, written = author(d, node)
+    if act is not None:
+        other, when = author(d, act)
+        writer = writer or other
+        written = written if written is not None else when
+        first: Resource = {}
+        if put_time(d, first, "valueDateTime", start_of(d, act.kid("effectiveTime"))):
+            made.setdefault("extension", []).append({"url": _ASSERTED, "valueDateTime": first["valueDateTime"]})
+        ended = act.down("effectiveTime", "high")
+        own_end = node.down("effectiveTime", "high")
+        if ended is not None and own_end is not None and ended.get("value") == own_end.get("value"):
+            ended.used = True
+    put_time(d, made, "recordedDate", written)
+    put(made, recorder=writer)
+    done = performers(d, node)
+    put(made, asserter=next((p for p in done if not str(p.get("reference", "")).startswith("Organization/")), None))
+    for source in (node, act):
+        for kid in source.all("informant") if source is not None else ():
+            kid.used = True
+            if who := assigned(d, kid.kid("assignedEntity") or kid.kid("relatedEntity")):
+                made.setdefault("asserter", who)
+
+
+def _evidence(d: Draft, node: Node, section: Section) -> list[str]:
+    """Nested observations support the problem; anything else nested stands for itself."""
+    found = rest(d, node, section)
+    supporting = [each for each in found if each.startswith("Observation/")]
+    section.entries += [each for each in found if each not in supporting]
+    return supporting
+
+
+def reason(d: Draft, node: Node, section: Section) -> str:
+    """An indication: the Condition it names, "" where it names none."""
+    made = problem(d, node, Section("indication", section.code, section.node))
+    return made[0] if made else ""

@@ -1,0 +1,160 @@
+"""OBX with ED or RP -> DocumentReference with an Attachment. Sources: HL7 v2.8.2 sections 2A.2.24 (ED), 2A.2.64 (RP)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from adapters.hl7v2.concepts import concept, plain
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.parties import practitioner
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.rules import fill
+from adapters.hl7v2.times import put_time
+from hie.model import Resource
+
+_TYPES = {
+    "PDF": "application/pdf", "HTML": "text/html", "XML": "text/xml", "RTF": "application/rtf", "JPEG": "image/jpeg",
+    "JPG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "TIFF": "image/tiff", "TIF": "image/tiff",
+    "PLAIN": "text/plain", "TXT": "text/plain", "TEXT": "text/plain", "DICOM": "application/dicom", "BASIC": "audio/basic",
+    "SGML": "text/sgml", "X-HL7-CDA-LEVEL-ONE": "text/xml", "CDA": "text/xml", "DOC": "application/msword",
+    "OCTET-STREAM": "application/octet-stream", "MSWORD": "application/msword",
+}  # fmt: skip
+"""Subtype as senders write it -> media type."""
+_MAIN = frozenset(("application", "audio", "image", "text", "video", "multipart"))
+
+
+def media_type(main: str, sub: str) -> str:
+    """Table 0191 main type and table 0291 subtype -> media type; "" where they name none."""
+    if "/" in sub:
+        return sub.lower()
+    if "/" in main:
+        return main.lower()
+    known = _TYPES.get(sub.upper()) or _TYPES.get(main.upper())
+    if known:
+        return known
+    if main.lower() in _MAIN and sub:
+        return f"{main.lower()}/{sub.lower()}"
+    return ""
+
+
+def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str, Any] | None:
+    """The Attachment of an ED (application, type, subtype, encoding, data) or RP (pointer, application, type, subtype)."""
+    parts = raw.split(d.message.component)
+    parts += [""] * (5 - len(parts))
+    made: dict[str, Any] = {}
+    if kind == "RP":
+        if found := media_type(d.text(parts[2]), d.text(parts[3])):
+            made["contentType"] = found
+        elif d.text(parts[2]) or d.text(parts[3]):
+            d.lose(s, 5, rep, 3)
+        url = d.text(parts[0])
+        if not url:
+            return None
+        made["url"] = re.sub(r"\s", "%20", url)
+        if d.text(parts[1]):
+            made["title"] = d.text(parts[1].partition(d.message.sub)[0])
+        return made
+    if found := media_type(d.text(parts[1]), d.text(parts[2])):
+        made["contentType"] = found
+    elif d.text(parts[1]) or d.text(parts[2]):
+        d.lose(s, 5, rep, 2)
+    if parts[0] and d.text(parts[0]):
+        made["title"] = d.text(parts[0].partition(d.message.sub)[0])
+    encoding = d.text(parts[3]).lower()
+    data = d.message.component.join(parts[4:]).rstrip(d.message.component)
+    if not data:
+        return None
+    if encoding in ("base64", "b64"):
+        packed = re.sub(r"\s+", "", d.text(data))
+        try:
+            base64.b64decode(packed, validate=True)
+        except (binascii.Error, ValueError):
+            d.warn("attachment-damaged", s, 5, "not base64: kept as text", rep)
+            packed = base64.b64encode(d.text(data).encode()).decode()
+    elif encoding == "hex":
+        try:
+            packed = base64.b64encode(bytes.fromhex(d.text(data))).decode()
+        except ValueError:
+            d.warn("attachment-damaged", s, 5, "not hexadecimal: kept as text", rep)
+            packed = base64.b64encode(d.text(data).encode()).decode()
+    else:
+        packed = base64.b64encode(d.text(data).encode()).decode()
+    made["data"] = packed
+    return made
+
+
+_DOC_STATUS = {
+    "F": "final",
+    "C": "amended",
+    "P": "preliminary",
+    "D": "entered-in-error",
+    "W": "entered-in-error",
+    "A": "amended",
+    "R": "preliminary",
+    "S": "preliminary",
+}
+
+
+def attach(d: Draft, s: Segment, kind: str) -> bool:
+    """False where nothing is attached. An attachment joins the document that a TXA opened; else it is a document of its own, tied to the report."""
+    found = [made for rep, part in d.repeats(s.get(5)) if (made := content(d, s, kind, part, rep))]
+    if not found:
+        d.lose(s, 5)
+        return False
+    document = d.now.get("document")
+    if document is None:
+        document = _own(d, s)
+    name = plain(d, s.get(3)) if s.get(3) else ""
+    for one in found:
+        if name:
+            one.setdefault("title", name)
+        if s.get(14):
+            put_time(d, s, 14, s.get(14), one, "creation")
+        document.setdefault("content", []).append({"attachment": one})
+    d.source(s, document)
+    d.owner = document
+    fill(d, s)
+    own = d.now.get("document") is None
+    _listed(d, s, own)
+    code = concept(d, s, 3, s.get(3)) if s.get(3) and not own else None
+    if code and code.get("coding") and code not in (known := document.setdefault("category", [])):
+        known.append(code)
+    return True
+
+
+def _own(d: Draft, s: Segment) -> Resource:
+    key = d.now.get("key") or (d.scope, d.control_id)
+    document = d.unique("DocumentReference", key[0], *key[1:], d.first(s.get(3)), d.text(s.get(4)))
+    sent = d.first(s.get(11))
+    document["status"] = "entered-in-error" if sent in ("D", "W") else "current"
+    if sent in _DOC_STATUS:
+        document["docStatus"] = _DOC_STATUS[sent]
+    elif sent:
+        d.lose(s, 11)
+    if kind := (concept(d, s, 3, s.get(3)) if s.get(3) else None):
+        document["type"] = kind
+    if d.patient:
+        document["subject"] = dict(d.patient)
+    context: dict[str, Any] = {}
+    encounter, report = d.now.get("encounter"), d.now.get("report") or d.now.get("about")
+    if encounter is not None:
+        context["encounter"] = [d.ref(encounter)]
+    if report is not None and report is not encounter and report["resourceType"] != "Patient":
+        context["related"] = [d.ref(report)]
+    if context:
+        document["context"] = context
+    for n in (16, 25):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if (who := practitioner(d, s, n, part, rep)) and who not in (known := document.setdefault("author", [])):
+                known.append(who)
+    return document
+
+
+def _listed(d: Draft, s: Segment, own: bool) -> None:
+    """Fields of the OBX that a document has no element for."""
+    for n in (4, 6, 7, 8, 15, 17, 18, 19, 20, 21, 23, 24, 29, *(() if own else (16, 25))):
+        if s.get(n):
+            d.lose(s, n)

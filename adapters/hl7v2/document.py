@@ -1,0 +1,169 @@
+"""TXA and the OBX behind it -> DocumentReference. Sources: HL7 v2.8.2 section 9.6 (TXA), FHIR R4 DocumentReference."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from adapters.hl7v2.attachment import media_type
+from adapters.hl7v2.concepts import concept, plain
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.identifiers import ei
+from adapters.hl7v2.labels import confidentiality
+from adapters.hl7v2.parties import practitioner
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.rules import fill
+from adapters.hl7v2.times import put_instant, put_time
+from hie.model import Resource
+
+
+def txa(d: Draft, s: Segment) -> None:
+    number = ei(d, s, 12, s.get(12)) if s.get(12) else None
+    if number:
+        made = d.unique("DocumentReference", number.get("system") or d.scope, number["value"])
+        made["masterIdentifier"] = number
+    else:
+        made = d.unique("DocumentReference", d.scope, d.control_id)
+    for role in ("order", "report", "observation", "about", "key", "orc"):
+        if role == "orc" and d.now.get("orc") is not None:
+            continue
+        d.now.pop(role, None)
+    d.now["document"] = d.owner = made
+    d.source(s, made)
+    _status(d, s, made)
+    if d.patient:
+        made["subject"] = dict(d.patient)
+    if (encounter := d.now.get("encounter")) is not None:
+        made.setdefault("context", {})["encounter"] = [d.ref(encounter)]
+    if raw := s.get(13):
+        for rep, part in d.repeats(raw):
+            if parent := ei(d, s, 13, part, rep):
+                code = {"T06": "appends", "T05": "appends"}.get(d.event.partition("^")[2], "replaces")
+                target = {"type": "DocumentReference", "identifier": parent}
+                made.setdefault("relatesTo", []).append({"code": code, "target": target})
+    _times(d, s, made)
+    _people(d, s, made)
+    for n in (14, 15):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if order := ei(d, s, n, part, rep):
+                made.setdefault("context", {}).setdefault("related", []).append(
+                    {"type": "ServiceRequest", "identifier": order}
+                )
+    confidentiality(d, s, 18, "0272", made)
+    fill(d, s, made)
+    d.later.append(lambda: _close(d, s, made))
+
+
+def _status(d: Draft, s: Segment, made: Resource) -> None:
+    completion, availability = d.first(s.get(17)).upper(), d.first(s.get(19)).upper()
+    trigger = d.event.partition("^")[2]
+    made["status"] = "current"
+    if availability:
+        found = d.coded("0273", availability)
+        if found is not None and found[1] != "-":
+            made["status"] = found[1]
+        else:
+            d.lose(s, 19)
+    if trigger == "T11":
+        made["status"] = "entered-in-error"
+    if completion:
+        found = d.coded("0271", completion)
+        if found is not None:
+            made["docStatus"] = found[1]
+        else:
+            d.lose(s, 17)
+
+
+def _times(d: Draft, s: Segment, made: Resource) -> None:
+    """TXA-4 activity (when the service was), TXA-6 origination, TXA-7 transcription, TXA-8 edit."""
+    if raw := s.get(4):
+        put_time(d, s, 4, raw, made.setdefault("context", {}).setdefault("period", {}), "start")
+        if not made["context"]["period"]:
+            del made["context"]["period"]
+    origin = s.get(6) or s.get(7)
+    if origin:
+        put_instant(d, s, 6 if s.get(6) else 7, origin, made, "date")
+    if s.get(6) and s.get(7) and s.get(6) != s.get(7):
+        d.lose(s, 7)
+
+
+def _people(d: Draft, s: Segment, made: Resource) -> None:
+    for n in (5, 9):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if (who := practitioner(d, s, n, part, rep)) and who not in (known := made.setdefault("author", [])):
+                known.append(who)
+    for rep, part in d.repeats(s.get(10)) if s.get(10) else ():
+        if who := practitioner(d, s, 10, part, rep):
+            if "authenticator" in made:
+                d.lose(s, 10, rep)
+            else:
+                made["authenticator"] = who
+    for rep, part in d.repeats(s.get(22)) if s.get(22) else ():
+        parts = part.split(d.message.component)
+        if (who := practitioner(d, s, 22, part, rep)) and made.setdefault("authenticator", who) != who:
+            d.lose(s, 22, rep)
+        if len(parts) > 14 and parts[14]:
+            d.lose(s, 22, rep, 15)
+
+
+def add_text(d: Draft, s: Segment, made: Resource) -> None:
+    """A text OBX is a piece of the document: pieces under one OBX-3 are one text."""
+    raw = s.get(5)
+    text = "\n".join(part.strip() for part in raw.split(d.message.repetition)) if d.message.repetition in raw else raw
+    text = d.text(text)
+    name = plain(d, s.get(3)) if s.get(3) else ""
+    parts = d.now.setdefault(("text", made["id"]), {})
+    parts.setdefault(name, []).append(text)
+    d.now.setdefault(("shape", made["id"]), {})[name] = s
+    d.source(s, made)
+    d.owner = made
+    fill(d, s)
+    categorise(d, s, made)
+    for n in (6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 29):
+        if s.get(n):
+            if n == 16 and (who := practitioner(d, s, 16, s.get(16).partition(d.message.repetition)[0])):
+                if who not in (known := made.setdefault("author", [])):
+                    known.append(who)
+            elif n != 14:
+                d.lose(s, n)
+
+
+def categorise(d: Draft, s: Segment, made: Resource) -> None:
+    """OBX-3 behind a TXA: the code of the part is a category of the document, its name the title; OBX-4 is listed."""
+    found = concept(d, s, 3, s.get(3)) if s.get(3) else None
+    if found and found.get("coding") and found not in (known := made.setdefault("category", [])):
+        known.append(found)
+    if s.get(4):
+        d.lose(s, 4)
+
+
+def _close(d: Draft, s: Segment, made: Resource) -> None:
+    """Texts become attachments; a document without content (T01) says so by a reference-free attachment."""
+    for name, lines in d.now.get(("text", made["id"]), {}).items():
+        data = base64.b64encode("\n".join(lines).encode()).decode()
+        one: dict[str, Any] = {"contentType": "text/plain; charset=utf-8", "data": data}
+        if name:
+            one["title"] = name
+        shape = d.now[("shape", made["id"])][name]
+        if shape.get(14):
+            put_time(d, shape, 14, shape.get(14), one, "creation")
+        made.setdefault("content", []).append({"attachment": one})
+    presentation = d.first(s.get(3)).upper()
+    shown = media_type("", presentation) or {
+        "TX": "text/plain",
+        "TEXT": "text/plain",
+        "FT": "text/plain",
+        "ST": "text/plain",
+    }.get(presentation, "")
+    if "content" not in made:
+        made["content"] = [{"attachment": {"contentType": shown} if shown else d.nobody()}]
+    elif s.get(3) and not any(
+        c["attachment"].get("contentType", "").partition(";")[0].partition("/")[0]
+        in (shown.partition("/")[0], presentation.lower())
+        for c in made["content"]
+    ):
+        d.lose(s, 3)
+    if s.get(16):
+        made["content"][0]["attachment"].setdefault("title", d.first(s.get(16)))
+    if kind := (concept(d, s, 2, s.get(2), 0, "0270") if s.get(2) else None):
+        made["type"] = kind

@@ -1,0 +1,96 @@
+"""Names of people: XPN, PN, XCN -> HumanName. Source: HL7 v2.8.2 sections 2A.2.87 (XPN), 2A.2.86 (XCN), table 0200."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.times import period, put_time
+
+OWN_PREFIX = "http://hl7.org/fhir/StructureDefinition/humanname-own-prefix"
+OWN_NAME = "http://hl7.org/fhir/StructureDefinition/humanname-own-name"
+PARTNER_PREFIX = "http://hl7.org/fhir/StructureDefinition/humanname-partner-prefix"
+PARTNER_NAME = "http://hl7.org/fhir/StructureDefinition/humanname-partner-name"
+_FAMILY_PARTS = (None, OWN_PREFIX, OWN_NAME, PARTNER_PREFIX, PARTNER_NAME)
+
+
+def core(d: Draft, parts: list[str]) -> dict[str, Any]:
+    """Family, given, second given, suffix, prefix, degree of the first six components."""
+    made: dict[str, Any] = {}
+    size = len(parts)
+    if parts[0]:
+        pieces = [d.text(p) for p in parts[0].split(d.message.sub)]
+        if pieces[0]:
+            made["family"] = pieces[0]
+        elif any(pieces[1:]):
+            made["family"] = " ".join(p for p in pieces[1:3] if p) or " ".join(p for p in pieces[3:5] if p)
+        extensions = [
+            {"url": url, "valueString": piece}
+            for url, piece in zip(_FAMILY_PARTS[1:], pieces[1:5], strict=False)
+            if piece
+        ]
+        if extensions:
+            made["_family"] = {"extension": extensions}
+    given = [t for p in parts[1:3] if p and (t := d.text(p))]
+    if given:
+        made["given"] = given
+    if size > 4 and parts[4] and (prefix := d.text(parts[4])):
+        made["prefix"] = [prefix]
+    suffix = [t for at in (3, 5) if at < size and parts[at] and (t := d.text(parts[at]))]
+    if suffix:
+        made["suffix"] = suffix
+    return made
+
+
+def xpn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, default_use: str = "") -> dict[str, Any] | None:
+    """One repetition -> HumanName, None where no name is in it."""
+    parts = raw.split(d.message.component)
+    size = len(parts)
+    made = core(d, parts)
+    if not made:
+        if size > 6 and d.text(parts[6]).upper() == "S":
+            d.rest(s, n, rep, parts, 7)
+            return {"use": "anonymous"}  # a name that is withheld: said by its type alone
+        if size > 1 or d.text(parts[0]):
+            d.rest(s, n, rep, parts, 6)
+        return None
+    use = default_use
+    if size > 6:
+        if kind := d.text(parts[6]):
+            found = d.coded("0200", kind)
+            if found is None:
+                d.lose(s, n, rep, 7)
+            elif found[1] != "-":
+                use = found[1]
+        for at in (7, 8, 10):
+            if at < size and parts[at] and parts[at] != '""':
+                if at == 7 and d.text(parts[at]) == "A":
+                    continue  # alphabetic: says only that these are letters
+                d.lose(s, n, rep, at + 1)
+        span = (period(d, s, n, parts[9], rep, 10) if size > 9 and parts[9] else None) or {}
+        if size > 11 and parts[11]:
+            put_time(d, s, n, parts[11], span, "start", rep, 12)
+        if size > 12 and parts[12]:
+            put_time(d, s, n, parts[12], span, "end", rep, 13)
+        if span:
+            made["period"] = span
+        if size > 13:
+            if degree := d.text(parts[13]):
+                made.setdefault("suffix", []).append(degree)
+            if size > 14 and (called := d.text(parts[14])):
+                made["text"] = called
+            d.rest(s, n, rep, parts, 15)
+    if use:
+        made["use"] = use
+    return made
+
+
+def names(d: Draft, s: Segment, n: int, raw: str, default_use: str = "") -> list[dict[str, Any]]:
+    return [made for rep, part in d.repeats(raw) if (made := xpn(d, s, n, part, rep, default_use))]
+
+
+def written(name: dict[str, Any]) -> str:
+    """A name in one line: prefix, given, family, suffix."""
+    parts = [*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""), *name.get("suffix", ())]
+    return " ".join(p for p in parts if p) or name.get("text", "")

@@ -1,0 +1,263 @@
+"""Who did it and where: XCN -> Practitioner, XON -> Organization, PL -> Location; always as a Reference.
+
+Someone of whom only a number is known stays a logical reference: no resource that carries only identity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.hl7v2.contacts import xad
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.identifiers import BY_TYPE, CHECK_DIGIT, also, typed
+from adapters.hl7v2.names import core, written
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.times import period, put_time
+from hie.model import Resource
+
+
+def practitioner(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, Any] | None:
+    """One repetition of an XCN -> Reference(Practitioner)."""
+    key = ("XCN", raw)
+    found: dict[str, Any] | None = d.cache.get(key)
+    if found is not None:
+        if "reference" in found:
+            d.source(s, d.resources[found["reference"]])
+        return dict(found)
+    parts = raw.split(d.message.component)
+    size = len(parts)
+    made: dict[str, Any] | None
+    value = d.text(parts[0].partition(d.message.sub)[0])
+    name = core(d, parts[1:7]) if size > 1 else {}
+    identifier = _number(d, s, n, parts, rep, value) if value else None
+    if size > 7:
+        _rest(d, s, n, parts, rep, name, bool(value))
+    if not name:
+        if size == 1 and value and not any(c.isdigit() for c in value) and (" " in value or "," in value):
+            made = {"display": value}  # a name typed where the number belongs
+        else:
+            made = {"type": "Practitioner", "identifier": identifier} if identifier else None
+    else:
+        if identifier:
+            seed = (identifier.get("system") or d.scope, identifier["value"])
+            resource = d.add("Practitioner", seed[0], seed[1])
+        else:
+            resource = d.add("Practitioner", d.scope, written(name))
+        if identifier:
+            merge(resource.setdefault("identifier", []), identifier)
+        merge(resource.setdefault("name", []), name)
+        d.source(s, resource)
+        made = d.ref(resource)
+    if made is not None:
+        d.cache[key] = made
+        return dict(made)
+    return None
+
+
+def merge(known: list[dict[str, Any]], new: dict[str, Any]) -> None:
+    """Adds `new` unless one of `known` says at least as much; replaces one that says less."""
+    for at, one in enumerate(known):
+        if all(one.get(key) == value for key, value in new.items()):
+            return
+        if all(new.get(key) == value for key, value in one.items()):
+            known[at] = new
+            return
+    known.append(new)
+
+
+def _number(d: Draft, s: Segment, n: int, parts: list[str], rep: int, value: str) -> dict[str, Any]:
+    size = len(parts)
+    made: dict[str, Any] = {}
+    code = d.text(parts[12]) if size > 12 else ""
+    if code:
+        made["type"] = typed(code)
+    uri = namespace = ""
+    if size > 8 and parts[8]:
+        uri, namespace = d.authority(parts[8])
+    if not uri:
+        uri = BY_TYPE.get(code, "") if code == "NPI" else ""
+    if not uri and size > 7 and d.text(parts[7]).upper() == "NPI":
+        uri = BY_TYPE["NPI"]
+    if uri:
+        made["system"] = uri
+    made["value"] = value
+    if size > 10 and parts[10]:
+        made["_value"] = {"extension": [{"url": CHECK_DIGIT, "valueString": d.text(parts[10])}]}
+    if size > 13 and parts[13] and (facility := d.authority(parts[13])[1]):
+        made["assigner"] = {"display": facility}
+    elif namespace and not uri.endswith(namespace) and namespace not in ("NPI", "SSA", "USSSA"):
+        made["assigner"] = {"display": namespace}
+    if size > 8 and d.message.sub in parts[8]:
+        also(d, made, parts[8].split(d.message.sub)[1])
+    return made
+
+
+def _rest(d: Draft, s: Segment, n: int, parts: list[str], rep: int, name: dict[str, Any], has_value: bool) -> None:
+    size = len(parts)
+    if parts[7] and d.text(parts[7]).upper() != "NPI":
+        d.lose(s, n, rep, 8)
+    if not has_value:
+        d.rest(s, n, rep, [*[""] * 8, *parts[8:9]], 8)
+    if size > 9 and (kind := d.text(parts[9])) and name:
+        found = d.coded("0200", kind)
+        if found is None:
+            d.lose(s, n, rep, 10)
+        elif found[1] != "-":
+            name["use"] = found[1]
+    for at in (11, 14, 15, 17, 21, 22):
+        if at < size and parts[at] and d.text(parts[at]) and not (at == 14 and d.text(parts[at]) == "A"):
+            d.lose(s, n, rep, at + 1)
+    if size > 16 and name:
+        span = (period(d, s, n, parts[16], rep, 17) if parts[16] else None) or {}
+        for at, end in ((18, "start"), (19, "end")):
+            if at < size and parts[at]:
+                put_time(d, s, n, parts[at], span, end, rep, at + 1)
+        if span:
+            name["period"] = span
+        if size > 20 and (degree := d.text(parts[20])):
+            name.setdefault("suffix", []).append(degree)
+        d.rest(s, n, rep, parts, 23)
+
+
+def practitioners(d: Draft, s: Segment, n: int, raw: str) -> list[dict[str, Any]]:
+    """Every repetition, each person once: some senders repeat one person for each of their numbers."""
+    found: list[dict[str, Any]] = []
+    for rep, part in d.repeats(raw):
+        one = practitioner(d, s, n, part, rep)
+        if one and one not in found:
+            found.append(one)
+    return found
+
+
+def organization(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, address: str = "") -> dict[str, Any] | None:
+    """One repetition of an XON (name, type, id ...) -> Reference(Organization); `address` is an XAD beside it."""
+    parts = raw.split(d.message.component)
+    size = len(parts)
+    name = d.text(parts[0])
+    value = (d.text(parts[9]) if size > 9 else "") or (d.text(parts[2]) if size > 2 else "")
+    identifier: dict[str, Any] | None = None
+    if value:
+        identifier = {}
+        if size > 6 and (code := d.text(parts[6])):
+            identifier["type"] = typed(code)
+        uri = namespace = ""
+        if size > 5 and parts[5]:
+            uri, namespace = d.authority(parts[5])
+            if not uri.startswith("urn:hie:authority:") or not namespace:
+                pass
+        if uri:
+            identifier["system"] = uri
+        elif size > 6 and d.text(parts[6]) == "NPI":
+            identifier["system"] = BY_TYPE["NPI"]
+        identifier["value"] = value
+        if namespace and not uri.endswith(namespace):
+            identifier["assigner"] = {"display": namespace}
+        if size > 9 and parts[9] and parts[2] and parts[2] != parts[9]:
+            d.lose(s, n, rep, 3)
+    for at in (1, 3, 4, 7, 8):
+        if (
+            at < size
+            and parts[at]
+            and d.text(parts[at])
+            and not (at == 8 and d.text(parts[at]) == "A")
+            and not (at == 1 and d.text(parts[at]).upper() in ("L", "D", "LEGAL", "DISPLAY"))
+        ):
+            d.lose(s, n, rep, at + 1)
+    if not value:
+        for at in (5, 6):
+            if at < size and parts[at] and d.text(parts[at]):
+                d.lose(s, n, rep, at + 1)
+    if not name:
+        return {"type": "Organization", "identifier": identifier} if identifier else None
+    seed = (identifier.get("system") or d.scope, identifier["value"]) if identifier else (d.scope, name)
+    resource = d.add("Organization", *seed)
+    named(resource, name)
+    if identifier and identifier not in (known := resource.setdefault("identifier", [])):
+        known.append(identifier)
+    if address and (made := xad(d, s, n, address)) and made not in (known := resource.setdefault("address", [])):
+        known.append(made)
+    d.source(s, resource)
+    return d.ref(resource)
+
+
+def named(resource: Resource, name: str) -> None:
+    """An organisation under one number may come with several names: the first is the name, others are aliases."""
+    if resource.setdefault("name", name) != name and name not in (known := resource.setdefault("alias", [])):
+        known.append(name)
+
+
+_LEVELS = ((2, "bd"), (1, "ro"), (0, "wa"), (7, "lvl"), (6, "bu"))
+"""PL component -> physical type, from the bed up to the building."""
+_PHYSICAL = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+
+
+def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, Any] | None:
+    """A PL -> Reference(Location): the innermost place, with what it is part of contained in it."""
+    key = ("PL", raw)
+    if key in d.cache:
+        found: dict[str, Any] = d.cache[key]
+        d.source(s, d.resources[found["reference"]])
+        return dict(found)
+    parts = raw.split(d.message.component)
+    parts += [""] * (11 - len(parts))
+    chain: list[Resource] = []
+    for at, physical in _LEVELS:
+        first, _, more = parts[at].partition(d.message.sub)
+        if more.strip(d.message.sub):
+            d.lose(s, n, rep, at + 1)
+        if name := d.text(first) or d.text(more.partition(d.message.sub)[0]):
+            chain.append(
+                {
+                    "resourceType": "Location",
+                    "name": name,
+                    "physicalType": {"coding": [{"system": _PHYSICAL, "code": physical}]},
+                }
+            )
+    uri, facility = d.authority(parts[3]) if parts[3] else ("", "")
+    comprehensive = d.text(parts[9].partition(d.message.sub)[0])
+    description = d.text(parts[8])
+    if not chain and not description and not comprehensive and not facility and not uri:
+        d.rest(s, n, rep, parts, 0)
+        return None
+    seed = "^".join(d.text(part) for part in (parts[0], parts[1], parts[2], parts[6], parts[7], parts[8], parts[9]))
+    resource = d.add("Location", uri or d.scope, seed or facility)
+    inner = chain[0] if chain else {}
+    for level, outer in enumerate(chain[1:], 1):
+        outer["id"] = f"part{level}"
+        resource.setdefault("contained", []).append(outer)
+        (inner if level > 1 else resource)["partOf"] = {"reference": f"#part{level}"}
+        inner = outer
+    if chain:
+        resource["name"] = chain[0]["name"]
+        resource["physicalType"] = chain[0]["physicalType"]
+    elif facility and not description:
+        resource["name"] = facility
+    if description:
+        resource["description"] = description
+    _organised(d, resource, uri, facility)
+    if comprehensive:
+        identifier = {"value": comprehensive}
+        if parts[10] and (assigned := d.authority(parts[10])[0]):
+            identifier = {"system": assigned, "value": comprehensive}
+        resource["identifier"] = [identifier]
+    if status := d.text(parts[4]):
+        resource["operationalStatus"] = {"code": status}
+    if kind := d.text(parts[5]):
+        coded = d.coded("0305", kind)
+        resource["type"] = [{"coding": [{"system": coded[0], "code": coded[1]} if coded else {"code": kind}]}]
+    d.rest(s, n, rep, parts, 11)
+    d.source(s, resource)
+    made = d.ref(resource)
+    d.cache[key] = made
+    return dict(made)
+
+
+def _organised(d: Draft, resource: Resource, uri: str, facility: str) -> None:
+    """PL-4, the facility, manages the place."""
+    managing: dict[str, Any] = {}
+    if uri and not (facility and uri.startswith("urn:hie:authority:")):
+        managing["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
+    if facility:
+        managing["display"] = facility
+    if managing:
+        resource["managingOrganization"] = {"type": "Organization", **managing}

@@ -1,0 +1,210 @@
+"""ROL, PRT -> participants of what they follow. Sources: HL7 v2.8.2 sections 15.4.7 (ROL), 7.4.4 (PRT)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.hl7v2.concepts import concept
+from adapters.hl7v2.contacts import addresses, telecoms
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.parties import location, merge, organization, practitioner
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.rules import fill
+from adapters.hl7v2.times import put_time
+from hie.model import Resource
+
+_PERFORMER = frozenset(("Observation", "DiagnosticReport", "ServiceRequest"))
+_FUNCTION = frozenset(("Procedure", "Immunization", "ChargeItem", "MedicationAdministration", "MedicationDispense"))
+_INTERPRETERS = frozenset(("PI", "SI", "PRI"))
+
+
+def rol(d: Draft, s: Segment) -> None:
+    """A person in a role."""
+    _role(d, s, code=3, people=4, organisation=0, place=13, addresses_at=11, phones_at=12, start=5, end=6)
+
+
+def prt(d: Draft, s: Segment) -> None:
+    """A person, organisation, place or device in a role."""
+    if s.get(8) and not s.get(9):
+        s.get(8)
+    _role(d, s, code=4, people=5, organisation=8, place=9, addresses_at=14, phones_at=15, start=11, end=12)
+
+
+def _role(
+    d: Draft,
+    s: Segment,
+    *,
+    code: int,
+    people: int,
+    organisation: int,
+    place: int,
+    addresses_at: int,
+    phones_at: int,
+    start: int,
+    end: int,
+) -> None:
+    owner = _owner(d)
+    d.source(s, owner or d.now.get("header"))
+    kind = concept(d, s, code, s.get(code), 0, "0443" if s.name == "ROL" else "0912") if s.get(code) else None
+    sent = d.first(s.get(code))
+    actors = (
+        [w for rep, part in d.repeats(s.get(people)) if (w := practitioner(d, s, people, part, rep))]
+        if s.get(people)
+        else []
+    )
+    if organisation and s.get(organisation):
+        actors += [
+            w for rep, part in d.repeats(s.get(organisation)) if (w := organization(d, s, organisation, part, rep))
+        ]
+    places = (
+        [w for rep, part in d.repeats(s.get(place)) if (w := location(d, s, place, part, rep))] if s.get(place) else []
+    )
+    _reach(d, s, actors, addresses_at, phones_at)
+    span: dict[str, Any] = {}
+    for n, key in ((start, "start"), (end, "end")):
+        if s.get(n):
+            put_time(d, s, n, s.get(n), span, key)
+    placed = owner is not None and _place(d, s, owner, sent, kind, actors, places, span)
+    if not placed:
+        for n in (code, people, organisation, place, start, end):
+            if n and s.get(n):
+                d.lose(s, n)
+        for who in actors:
+            _drop(d, who)
+    fill(d, s)
+
+
+def _owner(d: Draft) -> Resource | None:
+    owner = d.owner
+    if owner is not None and owner["resourceType"] in _PERFORMER | _FUNCTION | {
+        "Patient",
+        "Encounter",
+        "Condition",
+        "Appointment",
+        "Specimen",
+        "DocumentReference",
+    }:
+        return owner
+    return d.now.get("encounter") or d.now.get("patient")
+
+
+def _reach(d: Draft, s: Segment, actors: list[dict[str, Any]], addresses_at: int, phones_at: int) -> None:
+    held = next((d.resources[w["reference"]] for w in actors if "reference" in w), None)
+    for n, key in ((addresses_at, "address"), (phones_at, "telecom")):
+        if not s.get(n):
+            continue
+        values = addresses(d, s, n, s.get(n)) if key == "address" else telecoms(d, s, n, s.get(n))
+        if held is None:
+            d.lose(s, n)
+        else:
+            for one in values:
+                merge(held.setdefault(key, []), one)
+
+
+def _place(
+    d: Draft,
+    s: Segment,
+    owner: Resource,
+    sent: str,
+    kind: dict[str, Any] | None,
+    actors: list[dict[str, Any]],
+    places: list[dict[str, Any]],
+    span: dict[str, Any],
+) -> bool:
+    what = owner["resourceType"]
+    if what == "Patient":
+        if sent not in ("PP", "FHCP", "PCP") or not actors:
+            return False
+        for who in actors:
+            if who not in (known := owner.setdefault("generalPractitioner", [])):
+                known.append(who)
+        return not places and not span
+    if what == "Encounter":
+        for who in actors:
+            participation = [kind] if kind else []
+            mapped = d.coded("0443p", sent)
+            if mapped and kind is not None:
+                kind.setdefault("coding", []).insert(0, {"system": mapped[0], "code": mapped[1]})
+            one = {
+                **({"type": participation} if participation else {}),
+                "individual": who,
+                **({"period": span} if span else {}),
+            }
+            twin = next(
+                (
+                    p
+                    for p in owner.get("participant", ())
+                    if p.get("individual") == who
+                    and mapped
+                    and any(c.get("code") == mapped[1] for t in p.get("type", ()) for c in t.get("coding", ()))
+                ),
+                None,
+            )
+            if twin is None:
+                owner.setdefault("participant", []).append(one)
+            elif span:
+                twin.setdefault("period", span)
+        for where in places:
+            entry = {"location": where}
+            if entry not in (known := owner.setdefault("location", [])):
+                known.append(entry)
+        return bool(actors or places)
+    if what in _FUNCTION:
+        for who in actors:
+            owner.setdefault("performer", []).append({**({"function": kind} if kind else {}), "actor": who})
+        if places and what in ("Procedure", "Immunization"):
+            owner.setdefault("location", places[0])
+        return bool(actors or places)
+    if what in _PERFORMER:
+        return _performer(owner, sent, actors, places, d)
+    if what == "Appointment":
+        for who in actors + places:
+            owner["participant"].append({**({"type": [kind]} if kind else {}), "actor": who, "status": "accepted"})
+        return bool(actors or places)
+    if what == "DocumentReference":
+        for who in actors:
+            if who not in (known := owner.setdefault("author", [])):
+                known.append(who)
+        return bool(actors)
+    if what == "Condition" and actors:
+        return bool(owner.setdefault("asserter", actors[0]) == actors[0])
+    if what == "Specimen" and actors:
+        return bool(owner.setdefault("collection", {}).setdefault("collector", actors[0]) == actors[0])
+    return False
+
+
+def _performer(
+    owner: Resource, sent: str, actors: list[dict[str, Any]], places: list[dict[str, Any]], d: Draft
+) -> bool:
+    what = owner["resourceType"]
+    slot = "performer"
+    if what == "ServiceRequest" and sent in ("OP", "REQ"):
+        return bool(actors and owner.setdefault("requester", actors[0]) == actors[0])
+    if what == "ServiceRequest" and sent == "RCT":
+        request = d.add("CommunicationRequest", owner["id"], "copies")
+        request.setdefault("status", "unknown")
+        request["basedOn"] = [d.ref(owner)]
+        if d.patient:
+            request["subject"] = dict(d.patient)
+        for who in actors:
+            if who not in (known := request.setdefault("recipient", [])):
+                known.append(who)
+        return bool(actors)
+    if what == "ServiceRequest" and places and not actors:
+        owner.setdefault("locationReference", []).extend(
+            p for p in places if p not in owner.get("locationReference", ())
+        )
+        return True
+    if what == "DiagnosticReport" and sent in _INTERPRETERS:
+        slot = "resultsInterpreter"
+    for who in actors:
+        if who not in (known := owner.setdefault(slot, [])):
+            known.append(who)
+    return bool(actors)
+
+
+def _drop(d: Draft, who: dict[str, Any]) -> None:
+    """An actor that found no place leaves no resource behind, unless something else speaks of it."""
+    reference = who.get("reference", "")
+    if reference:
+        d.now.setdefault("loose", set()).add(reference)

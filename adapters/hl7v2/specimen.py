@@ -1,0 +1,257 @@
+"""SPM, SAC and the specimen fields of OBR -> Specimen. Sources: HL7 v2.8.2 sections 7.4.3 (SPM), 13.4.3 (SAC)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.hl7v2.concepts import concept
+from adapters.hl7v2.conversions import readable
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.identifiers import ei
+from adapters.hl7v2.numbers import number, quantity
+from adapters.hl7v2.parties import practitioner
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.rules import fill
+from adapters.hl7v2.times import put_time
+from hie.model import Resource
+
+
+def spm(d: Draft, s: Segment) -> None:
+    pairs = [d.text(p) for p in s.get(2).split(d.message.component)]
+    ids = _pair(d, s, 2, s.get(2))
+    key = next((i for i in ids if i), None)
+    if key:
+        specimen = d.unique("Specimen", key.get("system") or d.scope, key["value"])
+    else:
+        specimen = d.unique(
+            "Specimen", *(d.now.get("key") or (d.scope, d.control_id)), s.get(1), d.first(s.get(4)), pairs[0]
+        )
+    d.now["specimen"] = specimen
+    d.owner = specimen
+    d.source(s, specimen)
+    if ids:
+        specimen["identifier"] = ids
+    if d.patient:
+        specimen["subject"] = dict(d.patient)
+    if raw := s.get(3):
+        parents = [i for rep, part in d.repeats(raw) for i in _pair(d, s, 3, part, rep)]
+        if parents:
+            specimen["parent"] = [{"type": "Specimen", "identifier": one} for one in parents]
+    _kind(d, s, specimen)
+    _collected(d, s, specimen)
+    _state(d, s, specimen)
+    fill(d, s, specimen)
+    if (raw := s.get(30)) and (accession := ei(d, s, 30, raw)):
+        specimen["accessionIdentifier"] = accession
+    _attach(d, specimen)
+
+
+def _pair(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> list[dict[str, Any]]:
+    """An EIP: placer's and filler's number."""
+    found = []
+    for at, kind in enumerate(("PLAC", "FILL")):
+        parts = raw.split(d.message.component)
+        if at < len(parts) and parts[at] and (made := ei(d, s, n, parts[at], rep, kind)):
+            found.append(made)
+    if len(found) == 2 and found[0]["value"] == found[1]["value"] and found[0].get("system") == found[1].get("system"):
+        found[0].pop("type", None)
+        del found[1]
+    return found
+
+
+def _kind(d: Draft, s: Segment, specimen: Resource) -> None:
+    if (raw := s.get(4)) and (kind := concept(d, s, 4, raw, 0, "0487")):
+        specimen["type"] = kind
+    for n in (5,):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if modifier := concept(d, s, n, part, rep):
+                specimen.setdefault("type", {}).setdefault("coding", []).extend(modifier.get("coding", ()))
+                if "text" in modifier:
+                    specimen["type"].setdefault("text", modifier["text"])
+
+
+def _collected(d: Draft, s: Segment, specimen: Resource) -> None:
+    if raw := s.get(17):
+        held: dict[str, Any] = {}
+        start, _, end = raw.partition(d.message.repetition)[0].partition(d.message.component)
+        if start:
+            put_time(d, s, 17, start, held, "start")
+        if end.strip(d.message.component):
+            put_time(d, s, 17, end.partition(d.message.component)[0], held, "end", 0, 2)
+        collection = specimen.setdefault("collection", {})
+        if held.get("end") in (None, held.get("start")) and "start" in held:
+            collection["collectedDateTime"] = held["start"]
+            if "_start" in held:
+                collection["_collectedDateTime"] = held["_start"]
+        elif held:
+            collection["collectedPeriod"] = held
+        if not collection:
+            del specimen["collection"]
+    for n in (9, 10):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if site := concept(d, s, n, part, rep, "0543" if n == 10 else ""):
+                body = specimen.setdefault("collection", {}).setdefault("bodySite", {})
+                body.setdefault("coding", []).extend(site.get("coding", ()))
+                if not body["coding"]:
+                    del body["coding"]
+                if "text" in site:
+                    body.setdefault("text", site["text"])
+
+
+def _state(d: Draft, s: Segment, specimen: Resource) -> None:
+    if (flag := d.first(s.get(20)).upper()) in ("Y", "N"):
+        specimen["status"] = "available" if flag == "Y" else "unavailable"
+    elif flag:
+        d.lose(s, 20)
+    for n, table in ((11, "0369"), (21, "0490")):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if found := concept(d, s, n, part, rep, table):
+                specimen.setdefault("condition", []).append(found)
+                if n == 21:
+                    specimen["status"] = "unsatisfactory"
+
+
+def _attach(d: Draft, specimen: Resource) -> None:
+    reference = d.ref(specimen)
+    report = d.now.get("report")
+    order = d.now.get("order")
+    if order is not None and order["resourceType"] == "ServiceRequest" and reference not in order.get("specimen", ()):
+        order.setdefault("specimen", []).append(reference)
+    if report is None:
+        return
+    known = report.setdefault("specimen", [])
+    known.append(reference)
+    if len(known) > 1:
+        return
+    for result in report.get("result", ()):
+        observation = d.resources.get(result["reference"])
+        if observation is not None and "specimen" not in observation:
+            observation["specimen"] = reference
+            d.now.setdefault("tied", []).append((observation, reference))
+
+
+def untie(d: Draft) -> None:
+    """Where a report has several specimens behind its results, none of them is known to be that of one result."""
+    for observation, reference in d.now.get("tied", ()):
+        reports = [
+            r
+            for r in d.resources.values()
+            if r["resourceType"] == "DiagnosticReport" and reference in r.get("specimen", ())
+        ]
+        if any(len(r["specimen"]) > 1 for r in reports):
+            observation.pop("specimen", None)
+
+
+def sac(d: Draft, s: Segment) -> None:
+    specimen = d.now.get("specimen")
+    if specimen is None:
+        number_sent = ei(d, s, 3, s.get(3)) or ei(d, s, 2, s.get(2)) if s.get(3) or s.get(2) else None
+        if number_sent is None:
+            fill(d, s)
+            d.source(s, d.owner or d.now.get("header"))
+            return
+        specimen = d.unique("Specimen", number_sent.get("system") or d.scope, number_sent["value"])
+        if d.patient:
+            specimen["subject"] = dict(d.patient)
+        d.now["specimen"] = specimen
+    d.source(s, specimen)
+    fill(d, s, specimen)
+    if (raw := s.get(21)) and (volume := quantity(d, s, 21, raw, 0, s.get(20), 20)):
+        specimen.setdefault("container", [{}])[0]["capacity"] = volume
+
+
+def of_order(d: Draft, s: Segment, report: Resource | None, request: Resource) -> None:
+    """OBR-9, 10, 14, 15, 39: the specimen as versions before SPM told it; and the specimen that came first."""
+    first = d.now.get("specimen")
+    if first is not None:
+        reference = d.ref(first)
+        request.setdefault("specimen", []).append(reference)
+        if report is not None:
+            report.setdefault("specimen", []).append(reference)
+    fields = [n for n in (9, 10, 14, 15, 39) if s.get(n)]
+    if not fields:
+        return
+    if first is None and not s.get(15) and any(one.name == "SPM" for one in d.message.segments):
+        d.later.append(lambda: _merge(d, s, request, fields))
+        return
+    specimen = first
+    if specimen is None:
+        specimen = d.unique("Specimen", *d.now["key"], "OBR-15")
+        if d.patient:
+            specimen["subject"] = dict(d.patient)
+        reference = d.ref(specimen)
+        request.setdefault("specimen", []).append(reference)
+        if report is not None:
+            report.setdefault("specimen", []).append(reference)
+            d.now["specimen"] = specimen
+    d.source(s, specimen)
+    if raw := s.get(15):
+        _source_field(d, s, raw, specimen)
+    _old_fields(d, s, specimen)
+    if s.get(7) and "collection" not in specimen and report is not None:
+        pass  # OBR-7 is the clinically relevant time: it is the report's
+
+
+def _merge(d: Draft, s: Segment, request: Resource, fields: list[int]) -> None:
+    """The specimen came behind OBR: its number is in the order now."""
+    references = request.get("specimen", ())
+    specimen = d.resources.get(references[0]["reference"]) if references else None
+    if specimen is None:
+        specimen = d.unique("Specimen", d.scope, request["id"], "OBR-15")
+        if d.patient:
+            specimen["subject"] = dict(d.patient)
+        request["specimen"] = [d.ref(specimen)]
+    d.source(s, specimen)
+    _old_fields(d, s, specimen)
+
+
+def _old_fields(d: Draft, s: Segment, specimen: Resource) -> None:
+    if (raw := s.get(9)) and (amount := quantity(d, s, 9, raw)):
+        specimen.setdefault("collection", {}).setdefault("quantity", amount)
+    if (raw := s.get(10)) and (who := practitioner(d, s, 10, raw.partition(d.message.repetition)[0])):
+        specimen.setdefault("collection", {})["collector"] = who
+    if raw := s.get(14):
+        held: dict[str, Any] = {}
+        if (
+            put_time(d, s, 14, raw, held, "receivedTime")
+            and specimen.get("receivedTime", held["receivedTime"]) == held["receivedTime"]
+        ):
+            specimen.update(held)
+        elif held:
+            d.lose(s, 14)
+    for _, part in d.repeats(s.get(39)) if s.get(39) else ():
+        if text := readable(d, part):
+            specimen.setdefault("note", []).append({"text": text})
+
+
+def _source_field(d: Draft, s: Segment, raw: str, specimen: Resource) -> None:
+    """OBR-15 (SPS): type, additives, text, body site, site modifier, collection modifier, role."""
+    message = d.message
+    parts = raw.partition(message.repetition)[0].split(message.component)
+    parts += [""] * (8 - len(parts))
+
+    def inner(at: int, table: str = "") -> dict[str, Any] | None:
+        return concept(d, s, 15, parts[at].replace(message.sub, message.component), 0, table) if parts[at] else None
+
+    if (kind := inner(0, "0070")) and "type" not in specimen:
+        specimen["type"] = kind
+    if text := d.text(parts[2]):
+        if "type" not in specimen:
+            specimen["type"] = {"text": text}
+        else:
+            specimen["type"].setdefault("text", text)
+    if additive := inner(1):
+        specimen.setdefault("container", [{}])[0]["additiveCodeableConcept"] = additive
+    if site := inner(3, "0163"):
+        specimen.setdefault("collection", {})["bodySite"] = site
+    if method := inner(5):
+        specimen.setdefault("collection", {})["method"] = method
+    if role := inner(6, "0369"):
+        specimen.setdefault("condition", []).append(role)
+    for at in (4, 7):
+        if parts[at]:
+            d.lose(s, 15, 0, at + 1)
+
+
+def measured(d: Draft, raw: str) -> int | float | None:
+    return number(d.first(raw))

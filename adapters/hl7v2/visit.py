@@ -1,0 +1,222 @@
+"""PV1, PV2 -> Encounter: one for each visit number, whatever else the message holds.
+
+Sources: HL7 v2.8.2 sections 3.4.3 (PV1), 3.4.4 (PV2), chapter 3 events; FHIR R4 Encounter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.hl7v2.codes import THO
+from adapters.hl7v2.concepts import coding as coding_of
+from adapters.hl7v2.concepts import concept, first_coding
+from adapters.hl7v2.conversions import readable
+from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.identifiers import cx
+from adapters.hl7v2.labels import restrict
+from adapters.hl7v2.numbers import number
+from adapters.hl7v2.parties import location, practitioner
+from adapters.hl7v2.reader import Segment
+from adapters.hl7v2.related import some_account
+from adapters.hl7v2.rules import fill
+from adapters.hl7v2.times import put_time
+from hie.model import Resource
+
+STATUS = {
+    "A01": "in-progress", "A02": "in-progress", "A03": "finished", "A04": "in-progress", "A05": "planned",
+    "A06": "in-progress", "A07": "in-progress", "A09": "in-progress", "A10": "arrived", "A11": "cancelled",
+    "A12": "in-progress", "A13": "in-progress", "A14": "planned", "A15": "in-progress", "A16": "in-progress",
+    "A21": "onleave", "A22": "in-progress", "A23": "entered-in-error", "A25": "in-progress", "A26": "in-progress",
+    "A27": "cancelled", "A32": "in-progress", "A33": "in-progress", "A38": "cancelled", "A52": "in-progress",
+    "A53": "onleave",
+}  # fmt: skip
+"""Trigger event -> Encounter.status. A12 and A13 cancel a transfer and a discharge: the visit itself goes on."""
+PERSON_ONLY = frozenset(("A28", "A29", "A31"))
+"""Events about a person: a PV1 in them makes no Encounter."""
+_PARTICIPANTS = ((7, "ATND"), (8, "REF"), (9, "CON"), (17, "ADM"), (52, "PART"))
+_ACCOUNT = {
+    "A": "active",
+    "ACTIVE": "active",
+    "O": "active",
+    "OPEN": "active",
+    "C": "inactive",
+    "CLOSED": "inactive",
+    "I": "inactive",
+    "INACTIVE": "inactive",
+}
+"""Table 0117 is user-defined: only what says plainly open or closed is read."""
+_V5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter."
+_MODE = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival"
+
+
+def pv1(d: Draft, s: Segment) -> None:
+    trigger = d.event.partition("^")[2]
+    adt = d.event.startswith("ADT")
+    populated = [n for n, raw in enumerate(s.fields) if n > 1 and raw]
+    if (adt and trigger in PERSON_ONLY) or (populated == [2] and d.first(s.get(2)) in ("N", "")):
+        for n in populated:
+            d.lose(s, n)
+        d.source(s, d.now.get("patient"))
+        d.now["encounter"] = None
+        return
+    if not populated:
+        d.source(s, d.now.get("patient"))
+        return
+    visit = cx(d, s, 19, s.get(19).partition(d.message.repetition)[0], 0, "VN") if s.get(19) else None
+    encounter = _encounter(d, s, visit)
+    d.now["encounter"] = encounter
+    d.owner = encounter
+    d.source(s, encounter)
+    discharged = s.get(45)
+    status = STATUS.get(trigger) if adt else None
+    if status is None:
+        status = "finished" if discharged else ("in-progress" if adt and s.get(44) else "unknown")
+    encounter["status"] = status
+    if (made := first_coding(d, s, 2, s.get(2), "0004")) if s.get(2) else None:
+        encounter["class"] = made
+    else:
+        encounter["class"] = {"system": THO + "v3-NullFlavor", "code": "NI"}
+    if d.patient:
+        encounter["subject"] = dict(d.patient)
+    if visit:
+        encounter.setdefault("identifier", []).append(visit)
+        for rep, part in d.repeats(s.get(19)):
+            if rep > 1 and (other := cx(d, s, 19, part, rep, "VN")) and other not in encounter["identifier"]:
+                encounter["identifier"].append(other)
+    for n, role in _PARTICIPANTS:
+        participants(d, s, n, role, encounter)
+    _locations(d, s, encounter, trigger)
+    fill(d, s, encounter)
+    _hospital(d, s, encounter)
+    _event_time(d, encounter, trigger)
+    account = d.now.get("account")
+    if raw := s.get(20):
+        codes = concept(d, s, 20, raw.partition(d.message.repetition)[0].partition(d.message.component)[0], 0)
+        if codes and d.patient:
+            account = some_account(d)
+            if account.setdefault("type", codes) != codes:
+                d.lose(s, 20)
+        else:
+            d.lose(s, 20)
+    if sent := d.first(s.get(41)).upper():
+        status = _ACCOUNT.get(sent)
+        if status is not None and d.patient:
+            account = some_account(d)
+            account["status"] = status
+        else:
+            d.lose(s, 41)
+    if account is not None:
+        encounter["account"] = [d.ref(account)]
+        d.source(s, account)
+
+
+def _encounter(d: Draft, s: Segment, visit: dict[str, Any] | None) -> Resource:
+    """The Encounter of this visit: by its number, else by patient and time of admission, else of this message."""
+    if visit:
+        return d.add("Encounter", visit.get("system") or d.scope, visit["value"])
+    patient = d.patient["reference"] if d.patient else d.control_id
+    return d.add("Encounter", d.scope, patient, d.first(s.get(44)) or d.control_id)
+
+
+def participants(d: Draft, s: Segment, n: int, role: str, encounter: Resource) -> None:
+    if not (raw := s.get(n)):
+        return
+    for rep, part in d.repeats(raw):
+        who = practitioner(d, s, n, part, rep)
+        if who is None:
+            continue
+        kind = [{"coding": [{"system": THO + "v3-ParticipationType", "code": role}]}]
+        made = {"type": kind, "individual": who}
+        if made not in (known := encounter.setdefault("participant", [])):
+            known.append(made)
+
+
+def _locations(d: Draft, s: Segment, encounter: Resource, trigger: str) -> None:
+    ended = trigger in ("A03", "A16") or encounter["status"] == "finished"
+    current = "completed" if ended else ("planned" if encounter["status"] == "planned" else "active")
+    for n, status in ((3, current), (11, ""), (42, "planned"), (6, "completed"), (43, "completed")):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            place = location(d, s, n, part, rep)
+            if place is None:
+                continue
+            made: dict[str, Any] = {"location": place}
+            if status:
+                made["status"] = status
+            if made not in (known := encounter.setdefault("location", [])):
+                known.append(made)
+
+
+def _hospital(d: Draft, s: Segment, encounter: Resource) -> None:
+    if raw := s.get(37):
+        parts = raw.split(d.message.component)
+        if text := d.text(parts[0].replace(d.message.sub, " ")):
+            encounter.setdefault("hospitalization", {})["destination"] = {"type": "Location", "display": text}
+        d.rest(s, 37, 0, parts, 1)
+    if (raw := s.get(39)) and (text := readable(d, raw)):
+        encounter["serviceProvider"] = {"type": "Organization", "display": text}
+
+
+def _event_time(d: Draft, encounter: Resource, trigger: str) -> None:
+    """EVN-6 is when the patient came, went or moved: the period or the place's period, where PV1 does not say it."""
+    raw = d.now.pop("occurred", None)
+    if raw is None or not d.event.startswith("ADT"):
+        return
+    header = next((s for s in d.message.segments if s.name == "EVN"), None)
+    if header is None or not header.get(6):
+        return
+    quiet = len(d.warnings)
+    if trigger in ("A01", "A04") and "start" not in encounter.get("period", {}):
+        put_time(d, header, 6, raw, encounter.setdefault("period", {}), "start")
+    elif trigger == "A03" and "end" not in encounter.get("period", {}):
+        put_time(d, header, 6, raw, encounter.setdefault("period", {}), "end")
+    elif trigger == "A02" and encounter.get("location"):
+        put_time(d, header, 6, raw, encounter["location"][0].setdefault("period", {}), "start")
+    del d.warnings[quiet:]
+
+
+def pv2(d: Draft, s: Segment) -> None:
+    encounter = d.now.get("encounter")
+    if encounter is None:
+        if any(raw for n, raw in enumerate(s.fields) if n):
+            fill(d, s)
+        _all_lost(d, s)
+        d.source(s, d.now.get("patient"))
+        return
+    d.source(s, encounter)
+    d.owner = encounter
+    fill(d, s, encounter)
+    participants(d, s, 13, "REF", encounter)
+    for rep, part in d.repeats(s.get(1)) if s.get(1) else ():
+        if place := location(d, s, 1, part, rep):
+            encounter.setdefault("location", []).append({"location": place, "status": "planned"})
+    for n, name in ((8, "plannedStartDate"), (9, "plannedEndDate")):
+        if raw := s.get(n):
+            held: dict[str, Any] = {}
+            if put_time(d, s, n, raw, held, "valueDateTime"):
+                encounter.setdefault("extension", []).append(
+                    {"url": _V5 + name, "valueDateTime": held["valueDateTime"]}
+                )
+    if (raw := s.get(11)) and (days := number(d.first(raw))) is not None:
+        encounter["length"] = {"value": days, "unit": "day", "system": "http://unitsofmeasure.org", "code": "d"}
+    elif raw:
+        d.lose(s, 11)
+    if flag := d.first(s.get(22)).upper():
+        if flag in ("Y", "N"):
+            restrict(d, encounter, "R" if flag == "Y" else "N")
+        else:
+            d.lose(s, 22)
+    raw = s.get(38) or s.get(29)
+    if raw:
+        if s.get(38) and s.get(29) and s.get(38) != s.get(29):
+            d.lose(s, 29)
+        parts = [d.text(p) for p in d.parts(raw)] + ["", ""]
+        made = coding_of(d, parts[0], parts[1], parts[2], "", "")
+        if made:
+            encounter.setdefault("extension", []).append({"url": _MODE, "valueCoding": made})
+
+
+def _all_lost(d: Draft, s: Segment) -> None:
+    """Fields that code would have read, had there been a visit."""
+    for n, raw in enumerate(s.fields):
+        if n > 1 and raw and raw != '""' and d.where(s, n) not in d.lost:
+            d.lose(s, n)

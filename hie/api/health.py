@@ -1,0 +1,67 @@
+"""`/health/live`: the process turns. `/health/ready`: what is accepted now would be stored, and processed, now."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Connection, select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hie.access.roles import Principal
+from hie.api.answer import json_response
+from hie.errors import HieError
+from hie.store.tables import configuration
+from hie.web import services
+from hie.web.services import Services
+
+DISK_RESERVE = 256 * 1024 * 1024
+"""Free bytes below which the node says that it is not ready: intake stops accepting at a quarter of it."""
+SECONDS = 3.0
+
+
+async def live(_: Request) -> Response:
+    return json_response({"live": True})
+
+
+async def ready(request: Request, _: Principal) -> Response:
+    """200 where every check passes, else 503; the body names each check."""
+    node = services.of(request)
+    checks: dict[str, Callable[[], Awaitable[bool]]] = {
+        "journal": node.intake_ready,
+        "engine": lambda: _engine(node),
+        "database": lambda: node.query(_readable),
+        "disk": lambda: _disk(node),
+    }
+    found = dict(zip(checks, await asyncio.gather(*(_passes(check) for check in checks.values())), strict=True))
+    good = all(found.values())
+    return json_response({"ready": good, "checks": found}, 200 if good else 503, {} if good else {"retry-after": "5"})
+
+
+async def _passes(check: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await check()
+    except (HieError, OSError, TimeoutError):
+        return False
+
+
+async def _engine(node: Services) -> bool:
+    return bool(await node.control("ping", {}, "node"))
+
+
+def _readable(connection: Connection) -> bool:
+    connection.execute(select(configuration.c.hash).limit(1)).all()
+    return True
+
+
+async def _disk(node: Services) -> bool:
+    return disk_free(node) > DISK_RESERVE
+
+
+def disk_free(node: Services) -> int:
+    """Bytes that the node's user may still write under `var/`."""
+    stat = os.statvfs(node.var)
+    return stat.f_bavail * stat.f_frsize

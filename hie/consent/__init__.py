@@ -1,0 +1,1 @@
+"""Who may have what: jurisdictions as data, consents compiled once, decisions that explain themselves, redaction."""

@@ -1,0 +1,105 @@
+"""What a configuration says against itself, though each value is well formed: two listeners on one port, a subscriber
+whose encoder writes what its sink does not carry, participants that belong to each other in a circle.
+
+Found before anything starts, because each of them would otherwise show as silence: a feed that never binds, a delivery
+that every subscriber refuses.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hie import registry
+
+if TYPE_CHECKING:
+    from hie.settings import Settings
+
+DEFAULT_MLLP_PORT = 2575
+ANYWHERE = ("", "0.0.0.0", "::", "*")
+Found = tuple[tuple[str | int, ...], str, str, str]
+"""Path in the document, sentence, code, hint."""
+
+
+def contradictions(settings: Settings) -> Iterator[Found]:
+    yield from _listeners(settings)
+    yield from _circles(settings)
+    yield from _names_of_two(settings)
+    if settings.var.exists() and not settings.var.is_dir():
+        yield ("var",), "exists and is no directory", "var-not-a-directory", ""
+    for i, feed in enumerate(settings.feeds):
+        if feed.charset is not None and not _is_charset(feed.charset):
+            yield ("feeds", i, "charset"), "is no character set such as utf-8 or iso-8859-1", "unknown-charset", ""
+    for i, subscriber in enumerate(settings.subscribers):
+        kind = str(subscriber.sink.get("kind", ""))
+        carried = registry.carried(kind)
+        if carried and subscriber.encoder not in carried:
+            text = f"a sink of kind {kind!r} does not carry what the encoder {subscriber.encoder!r} writes"
+            yield ("subscribers", i, "encoder"), text, "encoder-and-sink", f"one of {', '.join(carried)}"
+        for j, subscription in enumerate(subscriber.subscriptions):
+            path = ("subscribers", i, "subscriptions", j)
+            for code in subscription.codes:
+                if "|" not in code:
+                    yield (*path, "codes"), f"{code!r} has no system", "bad-code", "write system|code"
+            for event in subscription.events:
+                if "^" not in event and "*" not in event and event not in registry.formats():
+                    hint = f"events look like ADT^A01 or ORU^*, documents are {', '.join(registry.formats())}"
+                    yield (*path, "events"), f"{event!r} matches no event", "bad-event", hint
+
+
+def _listeners(settings: Settings) -> Iterator[Found]:
+    taken: list[tuple[str, int, str]] = []
+    if settings.http.port:
+        taken.append((settings.http.host, settings.http.port, "http"))
+    for i, feed in enumerate(settings.feeds):
+        if feed.kind != "mllp":
+            continue
+        port = feed.source.get("port", DEFAULT_MLLP_PORT)
+        if not str(port).isdigit() or int(port) == 0:
+            continue
+        host = str(feed.source.get("host", "127.0.0.1"))
+        for other, number, who in taken:
+            if number == int(port) and (host == other or host in ANYWHERE or other in ANYWHERE):
+                where = ("feeds", i, "source", "port")
+                yield where, f"port {number} is already the port of {who}", "port-twice", "one listener a port"
+                break
+        taken.append((host, int(port), f"feed {feed.name}"))
+
+
+def _circles(settings: Settings) -> Iterator[Found]:
+    parents = {p.name: p.part_of for p in settings.participants}
+    for i, participant in enumerate(settings.participants):
+        seen = {participant.name}
+        step = participant.part_of
+        while step is not None and step not in seen:
+            seen.add(step)
+            step = parents.get(step)
+        if step == participant.name:
+            text = f"{participant.name!r} is in the end a part of itself"
+            yield ("participants", i, "part_of"), text, "part-of-itself", ""
+
+
+def _names_of_two(settings: Settings) -> Iterator[Found]:
+    """A consent that names a reference must not mean two participants: a permit for one would reach the other."""
+    owner: dict[str, str] = {f"Organization/{p.name}": p.name for p in settings.participants}
+    for i, participant in enumerate(settings.participants):
+        for reference in participant.references:
+            if owner.setdefault(reference, participant.name) != participant.name:
+                text = f"{reference!r} already names {owner[reference]!r}"
+                yield ("participants", i, "references"), text, "reference-of-two", "a consent would mean both"
+
+
+def _is_charset(name: str) -> bool:
+    try:
+        return _decodes(codecs.lookup(name))
+    except LookupError:
+        return False
+
+
+def _decodes(found: Any) -> bool:
+    """Not rot13, base64 and other codecs that are no character sets."""
+    try:
+        return isinstance(found.decode(b"")[0], str)
+    except Exception:  # codecs raise what they like
+        return False

@@ -1,0 +1,200 @@
+"""Journal rows -> pool -> one commit that applies them and moves the cursor: effect and progress are one.
+
+The next batch is understood while the last one commits. A batch that fails for a defect of ours is applied again message by
+message, and the one that fails alone is quarantined: a poisoned message stops nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from hie.errors import HieError, StoreUnavailable
+from hie.failpoint import failpoint
+from hie.intake.position import Position
+from hie.intake.reader import Entry, Reader
+from hie.logs import get_logger
+from hie.pipeline import Applied, Pipeline, Step, Understood
+from hie.pool import Worker
+from hie.store import lanes
+from hie.store.writer import Writer
+
+log = get_logger(__name__)
+POLL_SECONDS = 1.0
+MAX_TRIES = 2
+
+
+def gathering(size: int, full: int) -> float:
+    """Seconds to wait for the next batch to gather, longer after a busy one: a batch of fifteen costs hardly more than
+    one of five, and a lone message waits for nobody."""
+    return 0.0 if size >= full // 2 else min(0.04, 0.003 * (size - 1))
+
+
+class Absorber:
+    """Consumes the journal from the cursor on. `applied` is called after each commit."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        writer: Writer,
+        journal: Path,
+        workers: Sequence[Worker],
+        batch: int,
+        applied: Callable[[Applied], None],
+        position: Position,
+    ) -> None:
+        self.pipeline = pipeline
+        self.writer = writer
+        self.reader = Reader(journal)
+        self.workers = workers
+        self.batch = batch
+        self.applied = applied
+        self.position = position
+        """Up to where the journal has been read."""
+        self.committed = position
+        """Up to where its effects are committed."""
+        self.wake = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.wake.set()
+
+    async def run(self) -> None:
+        """Until `stop`: then the batch in hand is committed and no other begun."""
+        committing: asyncio.Task[None] | None = None
+        while not self._stopping:
+            entries = await self._read()
+            if not entries:
+                if committing is not None:
+                    await committing
+                    committing = None
+                await self._pause()
+                continue
+            steps = await self._understand(entries)
+            if committing is not None:
+                await committing
+            committing = asyncio.create_task(self._commit(steps, entries[-1].position))
+            await asyncio.sleep(gathering(len(entries), self.batch))
+        if committing is not None:
+            await committing
+
+    async def _read(self) -> list[Entry]:
+        self.wake.clear()
+        try:
+            entries = await asyncio.to_thread(self.reader.read, self.position, self.batch)
+        except StoreUnavailable as error:
+            log.warning("journal-unreadable", code=error.code)
+            return []
+        if entries:
+            self.position = entries[-1].position
+        return entries
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+
+    # -- understanding, in the pool
+
+    async def _understand(self, entries: Sequence[Entry]) -> list[Step]:
+        todo = [i for i, e in enumerate(entries) if e.refusal is None and not e.duplicate_of]
+        understood: dict[int, Understood] = {}
+        share = -(-len(todo) // len(self.workers)) if todo else 0
+        chunks = [todo[i : i + share] for i in range(0, len(todo), share)] if share else []
+        await asyncio.gather(
+            *(
+                self._understand_chunk(worker, entries, chunk, understood)
+                for worker, chunk in zip(self.workers, chunks, strict=False)
+            )
+        )
+        return [
+            Step(entry.envelope, entry.refusal, entry.duplicate_of, entry.flags, understood.get(i))
+            for i, entry in enumerate(entries)
+        ]
+
+    async def _understand_chunk(
+        self, worker: Worker, entries: Sequence[Entry], chunk: Sequence[int], understood: dict[int, Understood]
+    ) -> None:
+        try:
+            results = await self._ask(worker, entries, chunk)
+        except (OSError, EOFError):
+            # somebody in the chunk ended the worker: one at a time, so that only the culprit pays
+            for i in chunk:
+                understood[i] = await self._understand_alone(worker, entries, i)
+            return
+        understood.update(zip(chunk, results, strict=True))
+
+    async def _understand_alone(self, worker: Worker, entries: Sequence[Entry], i: int) -> Understood:
+        crashes = 0
+        while crashes < MAX_TRIES:
+            try:
+                return (await self._ask(worker, entries, [i]))[0]
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)  # the worker is being restarted
+            except FileNotFoundError:
+                await asyncio.sleep(0.05)
+            except (OSError, EOFError):
+                crashes += 1
+                await asyncio.sleep(0.05)
+        return Understood(failure="decoder-crashed")
+
+    async def _ask(self, worker: Worker, entries: Sequence[Entry], chunk: Sequence[int]) -> list[Understood]:
+        tasks = [self.pipeline.task(entries[i].envelope) for i in chunk]
+        results: list[Understood] = await asyncio.to_thread(worker.run, tasks)
+        return results
+
+    # -- applying, in the writer
+
+    async def _commit(self, steps: Sequence[Step], position: Position) -> None:
+        try:
+            await self._insist(steps, position)
+            return
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # a defect: find out whose it is
+            log.error("batch-failed", kind=type(error).__name__)
+        for step in steps:
+            here = Position.of(step.envelope.message_id)
+            try:
+                await self._insist([step], here)
+            except StoreUnavailable:
+                raise
+            except HieError as error:
+                await self._insist(
+                    [step._replace(understood=Understood(failure="internal-error", text=error.code))], here
+                )
+            except Exception as error:
+                log.error("message-failed", message=step.envelope.message_id, kind=type(error).__name__)
+                failure = Understood(failure="internal-error", text=type(error).__name__)
+                await self._insist([step._replace(understood=failure)], here)
+
+    async def _insist(self, steps: Sequence[Step], position: Position) -> None:
+        """Applies, waiting for a database that is away: the journal holds everything meanwhile."""
+        while True:
+            try:
+                await self._apply(steps, position)
+                return
+            except StoreUnavailable as error:
+                log.warning("database-away", code=error.code)
+                if self._stopping:
+                    # nothing after this message may be applied either: the cursor would pass it
+                    raise
+                await asyncio.sleep(0.5)
+
+    async def _apply(self, steps: Sequence[Step], position: Position) -> None:
+        def work(connection: Connection) -> Applied:
+            applied = self.pipeline.apply(connection, steps)
+            lanes.advance(connection, position.day, position.seq, time.time())
+            failpoint("before-apply-commit")
+            return applied
+
+        applied = await self.writer.run(work)
+        failpoint("after-apply-commit")
+        self.committed = position
+        self.applied(applied)

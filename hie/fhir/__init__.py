@@ -1,0 +1,1 @@
+"""Builders for FHIR R4 as plain dicts: ids, dates, provenance."""

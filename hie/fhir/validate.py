@@ -1,0 +1,331 @@
+"""Structural validation of FHIR R4 resources, fast enough for every message.
+
+Checked: unknown elements, types, cardinality, required elements and choices, formats of primitives, codes of required
+bindings, empty objects, references inside the set. Not checked: value sets that are only preferred, FHIRPath invariants.
+The table `tables/r4.tsv` says what R4 (4.0.1) allows; each type is compiled once, at first use, into a flat set of
+look-ups. The fast pass only answers yes or no; where it says no, a second pass finds the places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from hie.model import Resource
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
+_CODE = re.compile(r"[^\s]+(?:\s[^\s]+)*\Z")
+_URI = re.compile(r"\S+\Z")
+_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?\Z")
+_ZONE = r"(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)"
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+_DATETIME = re.compile(rf"\d{{4}}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:T{_CLOCK}{_ZONE})?)?)?\Z")
+_INSTANT = re.compile(rf"\d{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T{_CLOCK}{_ZONE}\Z")
+_TIME = re.compile(rf"{_CLOCK}\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*\Z")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_LIMIT = 20_000
+
+
+class Issue(NamedTuple):
+    """One thing that R4 does not allow. `path` is below the resource: (`name`, 0, `family`)."""
+
+    reference: str
+    path: tuple[str | int, ...]
+    code: str
+
+
+class Element(NamedTuple):
+    """One row of the table, ready to use."""
+
+    kind: str
+    many: bool
+    primitive: bool
+    choice: int
+    codes: frozenset[str] | None
+
+
+class Type:
+    """What one type (a resource, a data type, a backbone element) may hold."""
+
+    __slots__ = ("choices", "elements", "name", "required")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.elements: dict[str, Element] = {}
+        self.required: list[str] = []
+        self.choices: list[int] = []
+        """Bits of the choices of which one is required."""
+
+
+GOOD: dict[str, set[str]] = {}
+"""Kind -> short values that were found good: a feed repeats its codes, systems, names and times."""
+
+
+def _matching(kind: str, pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    good = GOOD.setdefault(kind, set())
+
+    def ok(value: Any) -> bool:
+        if type(value) is not str or pattern.match(value) is None:
+            return False
+        if len(value) < 100:
+            if len(good) > _LIMIT:
+                good.clear()
+            good.add(value)
+        return True
+
+    return ok
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str and bool(value) and (value.isprintable() or _CONTROL.search(value) is None)
+
+
+def _number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value == value and abs(value) != float("inf"))
+
+
+PRIMITIVES: dict[str, Callable[[Any], bool]] = {
+    "string": _text,
+    "markdown": _text,
+    "xhtml": _text,
+    "code": _matching("code", _CODE),
+    "id": _matching("id", _ID),
+    "uri": _matching("uri", _URI),
+    "url": _matching("url", _URI),
+    "canonical": _matching("canonical", _URI),
+    "oid": _matching("oid", _URI),
+    "uuid": _matching("uuid", _URI),
+    "date": _matching("date", _DATE),
+    "dateTime": _matching("dateTime", _DATETIME),
+    "instant": _matching("instant", _INSTANT),
+    "time": _matching("time", _TIME),
+    "base64Binary": lambda v: type(v) is str and _BASE64.match(v) is not None,
+    "boolean": lambda v: type(v) is bool,
+    "integer": lambda v: type(v) is int and -(2**31) <= v < 2**31,
+    "unsignedInt": lambda v: type(v) is int and 0 <= v < 2**31,
+    "positiveInt": lambda v: type(v) is int and 0 < v < 2**31,
+    "decimal": _number,
+}
+
+
+for _kind in PRIMITIVES:
+    GOOD.setdefault(_kind, set())
+
+
+@lru_cache(maxsize=1)
+def types() -> dict[str, Type]:
+    """The table, read once."""
+    found: dict[str, Type] = {}
+    bits: dict[tuple[str, str], int] = {}
+    for line in files("hie.fhir").joinpath("tables/r4.tsv").read_text("utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        owner, name, kind, card, choice, codes = line.split("\t")
+        made = found.setdefault(owner, Type(owner))
+        bit = 0
+        if group := choice.rstrip("!"):
+            bit = bits.setdefault((owner, group), 1 << len([k for k in bits if k[0] == owner]))
+            if choice.endswith("!") and bit not in made.choices:
+                made.choices.append(bit)
+        primitive = kind in PRIMITIVES
+        made.elements[name] = Element(kind, card[1] == "*", primitive, bit, frozenset(codes.split()) if codes else None)
+        if primitive:
+            made.elements["_" + name] = Element("Element", card[1] == "*", False, bit, None)
+        if card[0] == "1":
+            made.required.append(name)
+    element = found["Element"] = Type("Element")
+    element.elements = {
+        "id": Element("string", False, True, 0, None),
+        "extension": Element("Extension", True, False, 0, None),
+    }
+    for made in found.values():
+        if "id" in made.elements and "meta" in made.elements:
+            made.elements["resourceType"] = Element("code", False, True, 0, frozenset((made.name,)))
+            made.required.append("resourceType")
+    return found
+
+
+Check = Callable[[Any, frozenset[str]], bool]
+_ONE, _MANY, _PLAIN, _REFERENCE, _TEXT = range(5)
+Step = tuple[int, int, Callable[..., bool], "set[str] | frozenset[str]"]
+"""(mode, choice bit, test, values known to be good) of one element."""
+
+
+@lru_cache(maxsize=512)
+def _check(name: str) -> Check:
+    """The fast pass for one type: True where everything below `node` is allowed."""
+    made = types()[name]
+    table: dict[str, Step] = {}
+    required = tuple(made.required)
+    needed = sum(made.choices)
+
+    def check(node: Any, known: frozenset[str]) -> bool:
+        if type(node) is not dict or not node:
+            return False
+        seen = 0
+        for key, value in node.items():
+            step = table.get(key)
+            if step is None:
+                step = _step(made, key)
+                if step is None:
+                    return False
+                table[key] = step
+            mode, bit, test, good = step
+            if mode == 2:
+                if not (type(value) is str and value in good) and not test(value):
+                    return False
+            elif mode == 4:
+                if not (type(value) is str and value and value.isprintable()) and not test(value):
+                    return False
+            elif mode == 0:
+                if not test(value, known):
+                    return False
+            elif mode == 1:
+                if type(value) is not list or not value:
+                    return False
+                for item in value:
+                    if not test(item, known):
+                        return False
+            elif value not in known and not test(value):
+                return False
+            if bit:
+                if seen & bit and not (key[0] == "_" or "_" + key in node):
+                    return False
+                seen |= bit
+        for key in required:
+            if key not in node and "_" + key not in node:
+                return False
+        return not needed or seen & needed == needed
+
+    return check
+
+
+def _step(made: Type, key: str) -> Step | None:
+    element = made.elements.get(key)
+    if element is None:
+        return None
+    if made.name == "Reference" and key == "reference":
+        return _REFERENCE, element.choice, _elsewhere, frozenset()
+    if element.primitive:
+        test, good = PRIMITIVES[element.kind], GOOD[element.kind]
+        if element.codes is not None:
+            test, good = _refuse, set(element.codes)
+        if test is _text and not element.many:
+            return _TEXT, element.choice, test, good
+        if not element.many:
+            return _PLAIN, element.choice, test, good
+        return _MANY, element.choice, lambda v, known: (type(v) is str and v in good) or test(v), frozenset()
+    if element.kind == "Resource":
+        inner: Check = _resource
+    else:
+        inner = _check(element.kind)
+    if key[0] == "_" and element.many:
+        return _MANY, element.choice, lambda value, known: value is None or inner(value, known), frozenset()
+    return (_MANY if element.many else _ONE), element.choice, inner, frozenset()
+
+
+def _resource(value: Any, known: frozenset[str]) -> bool:
+    kind = value.get("resourceType") if type(value) is dict else None
+    return type(kind) is str and (kind not in types() or _check(kind)(value, known))
+
+
+def _refuse(value: Any) -> bool:
+    return False
+
+
+def _elsewhere(value: Any) -> bool:
+    return type(value) is str and (value[:1] == "#" or value[:4] in ("http", "urn:"))
+
+
+def _resolves(value: Any, known: frozenset[str]) -> bool:
+    return value in known or _elsewhere(value)
+
+
+def valid(resources: Iterable[Resource], known: frozenset[str] | None = None) -> bool:
+    """Whether every resource is valid R4 and every relative reference is to one of them (or in `known`)."""
+    found = list(resources)
+    if known is None:
+        known = frozenset(f"{r.get('resourceType')}/{r.get('id')}" for r in found)
+    for resource in found:
+        kind = resource.get("resourceType")
+        if kind in types():
+            if not _check(kind)(resource, known):
+                return False
+        elif type(kind) is not str:
+            return False
+    return True
+
+
+def issues(resources: Iterable[Resource], known: frozenset[str] | None = None) -> list[Issue]:
+    """Every violation with its place; the slow pass, for what `valid` refused."""
+    found = list(resources)
+    if known is None:
+        known = frozenset(f"{r.get('resourceType')}/{r.get('id')}" for r in found)
+    return [
+        Issue(f"{resource.get('resourceType')}/{resource.get('id')}", path, code)
+        for resource in found
+        for path, code in _walk(resource, str(resource.get("resourceType")), (), known)
+    ]
+
+
+def _walk(
+    node: Any, kind: str, path: tuple[str | int, ...], known: frozenset[str]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    made = types().get(kind)
+    if made is None:
+        if not path and kind == "None":
+            yield path, "no-resource-type"
+        return
+    if type(node) is not dict:
+        yield path, "not-an-object"
+        return
+    if not node:
+        yield path, "empty"
+        return
+    seen = 0
+    for key, value in node.items():
+        element = made.elements.get(key)
+        if element is None:
+            yield (*path, key), "unknown-element"
+            continue
+        if element.choice:
+            if seen & element.choice and not (key[0] == "_" or "_" + key in node):
+                yield (*path, key), "second-choice"
+            seen |= element.choice
+        if not element.many:
+            yield from _item(made, key, element, value, (*path, key), known)
+        elif type(value) is not list:
+            yield (*path, key), "not-a-list"
+        elif not value:
+            yield (*path, key), "empty"
+        else:
+            for at, item in enumerate(value):
+                if not (item is None and key[0] == "_"):
+                    yield from _item(made, key, element, item, (*path, key, at), known)
+    for key in made.required:
+        if key not in node and "_" + key not in node:
+            yield (*path, key), "required"
+    for bit in made.choices:
+        if not seen & bit:
+            yield path, "required-choice"
+
+
+def _item(
+    made: Type, key: str, element: Element, value: Any, path: tuple[str | int, ...], known: frozenset[str]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if made.name == "Reference" and key == "reference":
+        if not _resolves(value, known):
+            yield path, "dangling-reference"
+    elif element.primitive:
+        if not PRIMITIVES[element.kind](value):
+            yield path, f"not-a-{element.kind}"
+        elif element.codes is not None and value not in element.codes:
+            yield path, "code-not-in-binding"
+    elif element.kind == "Resource":
+        yield from _walk(value, str(value.get("resourceType")) if type(value) is dict else "None", path, known)
+    else:
+        yield from _walk(value, element.kind, path, known)

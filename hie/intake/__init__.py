@@ -1,0 +1,1 @@
+"""The way in: raw bytes made durable, in order, once."""

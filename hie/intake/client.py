@@ -1,0 +1,44 @@
+"""How another process of the node hands an arrival to intake and learns that it is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import orjson
+
+from hie.errors import NotFound, Rejected, StoreUnavailable
+from hie.intake.door import LENGTH, encode_arrival, short
+from hie.model import Arrival, Receipt
+
+SECONDS = 30.0
+
+
+async def submit(path: Path, arrival: Arrival, seconds: float = SECONDS) -> Receipt:
+    """Hands over to the socket at `path` (state directory / hie.intake.door.SOCKET); returns after the commit.
+
+    Raises StoreUnavailable where intake is down, does not answer or did not take it (a resend is safe: a repeat is
+    recognised), NotFound for an unknown feed, Rejected where intake cannot read the request.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            answer = orjson.loads(await _exchange(path, encode_arrival(arrival)))
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        raise StoreUnavailable("intake does not answer", hint="is it starting? send again") from error
+    failure = answer.get("error")
+    if failure is None:
+        return Receipt(answer["message_id"], answer["duplicate_of"])
+    kind = {"not-found": NotFound, "rejected": Rejected}.get(failure, StoreUnavailable)
+    raise kind(answer["text"])
+
+
+async def _exchange(path: Path, request: bytes) -> bytes:
+    with short(path) as name:
+        reader, writer = await asyncio.open_unix_connection(name)
+    try:
+        writer.write(request)
+        await writer.drain()
+        (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        return await reader.readexactly(size)
+    finally:
+        writer.close()

@@ -1,0 +1,20 @@
+"""The configured feeds as intake sees them: adapters' settings resolved, nothing else loaded."""
+
+from __future__ import annotations
+
+from hie.intake.dedupe import Window
+from hie.intake.process import IntakeFeed
+from hie.settings import Settings, adapter_settings
+
+
+def intake_feeds(settings: Settings) -> tuple[IntakeFeed, ...]:
+    return tuple(
+        IntakeFeed(
+            name=feed.name,
+            format=feed.format,
+            kind=feed.kind,
+            settings=None if feed.kind == "http" else adapter_settings("sources", feed.source),
+            window=Window(feed.dedupe_window, feed.dedupe_ignores_time),
+        )
+        for feed in settings.feeds
+    )

@@ -1,0 +1,394 @@
+"""The life of a message, one line a step.
+
+understand   decode -> label                      pure, in the pool
+apply        attribute -> remember -> route -> queue   in the commit that also moves the cursor
+(delivery    gate: consent -> disclosure -> bytes  hie.gate and hie.engine.dispatch)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, insert
+
+from hie import registry
+from hie.audit.chain import Trail
+from hie.audit.events import Kind, event
+from hie.consent import book
+from hie.delivery import outbox
+from hie.delivery.schedule import Entry
+from hie.errors import DecodeError, Rejected
+from hie.identify import Arrival, Attribution, Identity, identifiers_of, person_of, standing
+from hie.labels.label import LabelContext, label
+from hie.labels.unclassified import unclassified
+from hie.model import Acknowledgement, Envelope, FeedContext, Identifier, IdentityStatement, MessageOutcome, Resource
+from hie.outcomes import MESSAGE_REASONS
+from hie.participants import Directory
+from hie.record import body, versions
+from hie.routing import Contents, Router, codes_of, kinds_of
+from hie.settings import Feed, Settings
+from hie.store import epochs, tables, work_items
+from hie.store.rows import Rows
+
+RELEASED = "released"
+"""Flag of a message that a person let out of quarantine: it comes again, out of its order."""
+
+
+class Task(NamedTuple):
+    """What the pool needs to understand one message."""
+
+    format: str
+    raw: bytes
+    context: FeedContext
+    source_types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One record, ready to be applied: everything the engine needs without opening the body again."""
+
+    index: int
+    event: str
+    processing: str
+    body: bytes
+    person: Any
+    identifiers: tuple[Identifier, ...]
+    statements: tuple[IdentityStatement, ...]
+    seen: tuple[tuple[str, bytes], ...]
+    """References and content hashes of the resources whose versions are followed."""
+    resources: int
+    kinds: frozenset[str]
+    codes: frozenset[str]
+    unclassified: tuple[str, ...]
+    """`system|code` of what no label rule covers."""
+    consents: tuple[Resource, ...]
+    warnings: int
+    unmapped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    parts: tuple[Part, ...] = ()
+    failure: str = ""
+    """Reason of hie.outcomes where there are no parts."""
+    text: str = ""
+    seconds: float = 0.0
+
+
+def understand(task: Task) -> Understood:
+    """Decode and label. Never raises: what cannot be decoded says why."""
+    started = time.perf_counter()
+    try:
+        records = list(registry.decoder(task.format, "decode")(task.raw, task.context))
+        parts = tuple(_part(record, task) for record in records)
+    except DecodeError as error:
+        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
+    except Rejected as error:
+        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
+    except Exception as error:  # a defect of a decoder must cost one message, not the worker
+        return Understood(failure="internal-error", text=type(error).__name__, seconds=time.perf_counter() - started)
+    return Understood(parts, seconds=time.perf_counter() - started)
+
+
+def _part(record: Any, task: Task) -> Part:
+    labels = label(record.resources, LabelContext(source_types=task.source_types))
+    patient = next((r for r in record.resources if f"{r['resourceType']}/{r.get('id')}" == record.patient), None)
+    return Part(
+        index=record.index,
+        event=record.event,
+        processing=record.processing,
+        body=body.pack(record, labels),
+        person=person_of(patient) if patient else None,
+        identifiers=identifiers_of(patient) if patient else (),
+        statements=record.statements,
+        seen=tuple(
+            (f"{r['resourceType']}/{r['id']}", versions.content_hash(r))
+            for r in record.resources
+            if r["resourceType"] not in versions.UNTRACKED
+        ),
+        resources=len(record.resources),
+        kinds=frozenset().union(*map(kinds_of, record.resources)),
+        codes=frozenset().union(*map(codes_of, record.resources)),
+        unclassified=unclassified(record.resources, labels),
+        consents=tuple(r for r in record.resources if r["resourceType"] == "Consent"),
+        warnings=len(record.warnings),
+        unmapped=sum(u.times for u in record.unmapped),
+    )
+
+
+class Step(NamedTuple):
+    """One journal row with what the pool made of it."""
+
+    envelope: Envelope
+    refusal: Acknowledgement | None
+    duplicate_of: str
+    flags: tuple[str, ...]
+    understood: Understood | None
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a committed batch asks the engine to do next."""
+
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    """Subscriber -> new deliveries."""
+    wake: set[str] = field(default_factory=set)
+    """Messages whose unfinished deliveries a repeat asked for."""
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    """Enterprise ids that records moved between."""
+    outcomes: list[tuple[str, str, str]] = field(default_factory=list)
+    """Feed, outcome, reason of each message."""
+    decisions: list[str] = field(default_factory=list)
+
+
+class Pipeline:
+    """Applies batches under one configuration. Not thread-safe: the writer thread alone calls it."""
+
+    def __init__(self, settings: Settings, identity: Identity, router: Router, trail: Trail) -> None:
+        self.settings = settings
+        self.trail = trail
+        self.identity = identity
+        self.router = router
+        self.directory = Directory(settings.participants)
+        self.feeds = {feed.name: feed for feed in settings.feeds}
+        self.configuration = settings.hash
+        self._contexts = {
+            feed.name: (feed.context(), self.directory.types.get(feed.participant, frozenset()))
+            for feed in settings.feeds
+        }
+
+    def task(self, envelope: Envelope) -> Task:
+        context, types = self._contexts.get(envelope.feed, (FeedContext(feed=envelope.feed), frozenset()))
+        return Task(envelope.format, envelope.raw, context, types)
+
+    def apply(self, connection: Connection, steps: Sequence[Step]) -> Applied:
+        """Every message of the batch to its outcome, in order, in the caller's transaction."""
+        applied = Applied()
+        parts = [(step, part) for step in steps if step.understood for part in step.understood.parts]
+        attributions = self._attribute(connection, parts, applied)
+        self._remember(connection, parts, attributions)
+        self._consent(connection, parts, attributions)
+        queued = self._route(parts, attributions)
+        self._queue(connection, queued, applied)
+        self._note_work(connection, parts, time.time())
+        self._conclude(connection, steps, parts, attributions, queued, applied)
+        return applied
+
+    def _attribute(
+        self, connection: Connection, parts: Sequence[tuple[Step, Part]], applied: Applied
+    ) -> list[Attribution]:
+        arrivals = [
+            (self._participant(step.envelope.feed), part.person, part.identifiers, part.statements, step.envelope)
+            for step, part in parts
+        ]
+        replayed = any(RELEASED in step.flags for step, _ in parts)
+        attributions = (self._replay if replayed else self.identity.attribute)(connection, arrivals)
+        disturbed = {eid for attribution in attributions for eid in attribution.disturbed}
+        epochs.bump(connection, disturbed)
+        for attribution in attributions:
+            applied.moved.extend(attribution.moved)
+            if attribution.decision:
+                applied.decisions.append(attribution.decision)
+        return attributions
+
+    def _replay(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Attribution]:
+        """Attributes messages that come again out of their order: old demographics never overwrite newer ones."""
+        found = []
+        for arrival in arrivals:
+            _, person, identifiers, statements, envelope = arrival
+            known = None if statements else standing(connection, identifiers, envelope.received_at)
+            if person is None or known is None:
+                found += self.identity.attribute(connection, [arrival])
+            else:
+                found.append(known)
+        return found
+
+    @staticmethod
+    def _remember(
+        connection: Connection, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]
+    ) -> None:
+        if not parts:
+            return
+        _RECORD.run(
+            connection,
+            [
+                {
+                    "message_id": step.envelope.message_id,
+                    "idx": part.index,
+                    "event": part.event,
+                    "mpi_record": attribution.mpi_record,
+                    "decision": attribution.decision,
+                    "body": part.body,
+                    "codec": body.ZSTD,
+                    "key_id": 0,
+                }
+                for (step, part), attribution in zip(parts, attributions, strict=True)
+            ],
+        )
+        versions.remember(
+            connection,
+            [
+                versions.Seen(reference, content, step.envelope.message_id, part.index, attribution.mpi_record)
+                for (step, part), attribution in zip(parts, attributions, strict=True)
+                for reference, content in part.seen
+            ],
+        )
+
+    def _consent(
+        self, connection: Connection, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]
+    ) -> None:
+        """Consents that came with a record, from feeds that may set them; the epoch moves in the same commit."""
+        for (step, part), attribution in zip(parts, attributions, strict=True):
+            feed = self.feeds.get(step.envelope.feed)
+            if not part.consents or feed is None or not feed.consents or attribution.mpi_record is None:
+                continue
+            actor = f"feed:{feed.name}"
+            for consent in part.consents:
+                version = book.put(
+                    connection, consent["id"], attribution.mpi_record, consent, actor, step.envelope.received_at
+                )
+                change = {"consent": consent["id"], "version": str(version), "eid": attribution.eid}
+                self.trail.add(connection, event(Kind.CONSENT_CHANGE, actor, change))
+            epochs.bump(connection, {attribution.eid} if attribution.eid else set())
+
+    def _route(self, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]) -> list[outbox.Queued]:
+        queued = []
+        for (step, part), attribution in zip(parts, attributions, strict=True):
+            if attribution.mpi_record is None:
+                continue
+            envelope = step.envelope
+            contents = Contents(part.event, envelope.format, self._participant(envelope.feed), part.kinds, part.codes)
+            keys = tuple(f"{envelope.feed}|{key}" for key in envelope.keys.ordering) or (envelope.message_id,)
+            for subscriber, _ in self.router.route(contents, part.identifiers, attribution.eid):
+                queued.append(
+                    outbox.Queued(
+                        envelope.message_id,
+                        part.index,
+                        subscriber.name,
+                        keys,
+                        attribution.mpi_record,
+                        envelope.received_at,
+                        outbox.delivery_key(envelope.message_id, part.index, subscriber.name),
+                    )
+                )
+        return queued
+
+    @staticmethod
+    def _note_work(connection: Connection, parts: Sequence[tuple[Step, Part]], now: float) -> None:
+        """Codes that no label rule covers: a work list for people, which blocks nothing."""
+        seen: dict[tuple[str, str], list[str]] = {}
+        for step, part in parts:
+            for code in part.unclassified:
+                seen.setdefault((code[:256], step.envelope.feed), []).append(step.envelope.message_id)
+        work_items.note(
+            connection,
+            "unclassified-code",
+            [(code, feed, len(messages), messages[-1]) for (code, feed), messages in seen.items()],
+            now,
+        )
+
+    @staticmethod
+    def _queue(connection: Connection, queued: Sequence[outbox.Queued], applied: Applied) -> None:
+        now = time.time()
+        for id, row in zip(outbox.queue(connection, queued, now), queued, strict=True):
+            applied.entries.setdefault(row.subscriber, []).append(Entry(id, row.keys, now, now))
+
+    def _conclude(
+        self,
+        connection: Connection,
+        steps: Sequence[Step],
+        parts: Sequence[tuple[Step, Part]],
+        attributions: Sequence[Attribution],
+        queued: Sequence[outbox.Queued],
+        applied: Applied,
+    ) -> None:
+        """One message row and one audit event each: no message without an outcome."""
+        now = time.time()
+        by_message: dict[str, list[Attribution]] = {}
+        for (step, _), attribution in zip(parts, attributions, strict=True):
+            by_message.setdefault(step.envelope.message_id, []).append(attribution)
+        offered = {row.message_id for row in queued}
+        rows = []
+        for step in steps:
+            envelope = step.envelope
+            mine = by_message.get(envelope.message_id, [])
+            reason, text = _reason(step, mine, envelope.message_id in offered)
+            outcome = MESSAGE_REASONS[reason][0]
+            understood = step.understood or Understood()
+            if outcome is MessageOutcome.DUPLICATE:
+                applied.wake.add(step.duplicate_of)
+            rows.append(
+                {
+                    "id": envelope.message_id,
+                    "feed": envelope.feed,
+                    "format": envelope.format,
+                    "event": envelope.keys.event[:64],
+                    "control_id": envelope.keys.control_id.decode("latin-1")[:256],
+                    "received_at": envelope.received_at,
+                    "processed_at": now,
+                    "sha256": envelope.sha256,
+                    "outcome": outcome,
+                    "reason": reason,
+                    "text": text,
+                    "duplicate_of": step.duplicate_of or None,
+                    "configuration": self.configuration,
+                    "flags": " ".join(step.flags),
+                    "resources": sum(part.resources for part in understood.parts),
+                    "warnings": sum(part.warnings for part in understood.parts),
+                    "unmapped": sum(part.unmapped for part in understood.parts),
+                    "stages": orjson.dumps(
+                        {"decode": round(understood.seconds, 6), "applied": round(now - envelope.received_at, 6)}
+                    ).decode(),
+                }
+            )
+            applied.outcomes.append((envelope.feed, outcome, reason))
+            self.trail.add(
+                connection,
+                event(
+                    Kind.PROCESSED,
+                    f"feed:{envelope.feed}",
+                    {
+                        "message": envelope.message_id,
+                        "outcome": outcome,
+                        "reason": reason,
+                        "records": [f"{a.mpi_record}:{a.eid}:{a.decision}" for a in mine],
+                    },
+                    now,
+                ),
+            )
+        _MESSAGE.run(connection, rows)
+
+    def _participant(self, feed: str) -> str:
+        found: Feed | None = self.feeds.get(feed)
+        return found.participant if found else ""
+
+
+_RECORD = Rows(
+    insert(tables.record), ("message_id", "idx", "event", "mpi_record", "decision", "body", "codec", "key_id")
+)
+_MESSAGE = Rows(
+    insert(tables.message),
+    (
+        *("id", "feed", "format", "event", "control_id", "received_at", "processed_at", "sha256", "outcome", "reason"),
+        *("text", "duplicate_of", "configuration", "flags", "resources", "warnings", "unmapped", "stages"),
+    ),
+)
+
+
+def _reason(step: Step, attributions: Sequence[Attribution], offered: bool) -> tuple[str, str]:
+    if step.duplicate_of:
+        return "duplicate", ""
+    if step.refusal is not None:
+        return ("fragment" if not step.refusal.code else "refused"), step.refusal.text
+    understood = step.understood
+    if understood is None:
+        return "empty", ""
+    if understood.failure:
+        return understood.failure, understood.text
+    if not any(a.mpi_record is not None for a in attributions):
+        return "no-subject", ""
+    return ("routed" if offered else "no-subscriber"), ""

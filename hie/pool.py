@@ -1,0 +1,77 @@
+"""The pool: processes that decode. Pure work only, so one that dies takes nothing with it but its turn.
+
+A worker listens on `var/run/pool-N.sock`; the engine sends a list of tasks and gets a list of results, both pickled (the
+socket is the node's own, mode 600). Either side may restart at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from hie.failpoint import failpoint
+
+Work = Callable[[Any], Any]
+LONGEST_SECONDS = 30.0
+
+
+def socket_path(var: Path, number: int) -> Path:
+    return var / "run" / f"pool-{number}.sock"
+
+
+def serve(var: Path, number: int, work: Work) -> None:
+    """Body of a worker process: answers tasks until SIGTERM. One engine at a time."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    # a message makes thousands of short-lived objects and hardly a cycle
+    gc.set_threshold(50_000, 20, 100)
+    path = socket_path(var, number)
+    path.unlink(missing_ok=True)
+    os.umask(0o077)
+    with Listener(str(path), family="AF_UNIX") as listener:
+        while True:
+            with contextlib.suppress(OSError, EOFError), listener.accept() as connection:
+                while True:
+                    results = [_bounded(work, task) for task in connection.recv()]
+                    failpoint("pool-before-answer")
+                    connection.send(results)
+                    failpoint("pool-after-answer")
+
+
+def _bounded(work: Work, task: Any) -> Any:
+    """One task. One that does not end costs this process (SIGALRM's default), and the engine sees whose fault it was."""
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
+    try:
+        return work(task)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class Worker:
+    """The engine's end: blocking, so it is called from a thread of its own."""
+
+    def __init__(self, var: Path, number: int) -> None:
+        self.path = socket_path(var, number)
+        self.connection: Connection | None = None
+
+    def run(self, tasks: Sequence[Any]) -> list[Any]:
+        """Results in the order of `tasks`. Raises OSError or EOFError where the worker died or is not there."""
+        try:
+            if self.connection is None:
+                self.connection = Client(str(self.path), family="AF_UNIX")
+            self.connection.send(tasks)
+            results: list[Any] = self.connection.recv()
+        except (OSError, EOFError):
+            self.close()
+            raise
+        return results
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None

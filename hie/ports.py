@@ -1,0 +1,65 @@
+"""What an adapter offers: Protocols only. Decoders and encoders are pure and run in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from typing import Protocol
+
+from hie.model import Arrival, FeedContext, Keys, Receipt, Record, SubscriberContext, View
+
+
+class Decoder(Protocol):
+    """A format on the way in. Modules `adapters.<format>.decode` provide `peek` and `decode` with these shapes."""
+
+    def peek(self, raw: bytes) -> Keys:
+        """Keys of a complete message in a few microseconds, no allocation beyond them. Raises hie.errors.Rejected."""
+
+    def decode(self, raw: bytes, context: FeedContext) -> Iterator[Record]:
+        """Records of a message or document. Raises hie.errors.DecodeError only where nothing at all can be said."""
+
+
+class Encoder(Protocol):
+    """A format on the way out."""
+
+    def encode(self, view: View, context: SubscriberContext) -> bytes:
+        """Bytes as they leave. Raises hie.errors.PermanentRefusal where the view cannot be put into the format."""
+
+
+class Accept(Protocol):
+    """Injected into every source: makes one arrival durable."""
+
+    def __call__(self, arrival: Arrival) -> Awaitable[Receipt]:
+        """Resolves only after the durable commit. Raises hie.errors.StoreUnavailable: answer AE / 503, accept nothing.
+
+        May be called again before the first has resolved; arrivals become durable in the order of the calls.
+        """
+
+
+class Meter(Protocol):
+    """Injected into sources and sinks: counts and times named in hie.metrics."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+
+class Source(Protocol):
+    """A running listener or poller of one feed."""
+
+    async def start(self) -> None:
+        """Binds and begins to accept. Raises hie.errors.ConfigurationError where the address cannot be had."""
+
+    async def drain(self, seconds: float) -> None:
+        """Stops accepting, finishes and answers what is in hand within `seconds`, then closes."""
+
+
+class Sink(Protocol):
+    """A connection to one subscriber. `send` returns when the other side has taken the bytes."""
+
+    idempotent: bool
+    """True: a repeated key has no second effect there; False: keyed-at-least-once."""
+
+    async def send(self, payload: bytes, key: str) -> str:
+        """Sends and returns the answer's code. Raises TemporaryFailure, PermanentRefusal or OutcomeUnknown."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The record: what was decoded, kept compressed, with the versions of each resource."""

@@ -1,0 +1,86 @@
+"""Finds adapters by entry point and loads only the part that is asked for.
+
+Every adapter package has a `manifest.toml` that names its parts as `module:attribute`, so that intake, which must
+start fast, never imports a decoder, and a pool worker never imports a listener.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import Any
+
+from hie.errors import ConfigurationError
+
+GROUP = "hie.adapters"
+
+
+class Manifest:
+    """The parsed manifest.toml of one adapter."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        try:
+            text = files(package).joinpath("manifest.toml").read_text("utf-8")
+        except (OSError, ModuleNotFoundError):
+            raise ConfigurationError(
+                f"the adapter package {package!r} has no manifest.toml", code="no-manifest", hint="reinstall it"
+            ) from None
+        self.data: dict[str, Any] = tomllib.loads(text)
+        self.name: str = self.data["name"]
+
+    def part(self, *path: str) -> Any:
+        """The object behind a reference, e.g. `part("sources", "mllp", "serve")`. Raises KeyError where there is none."""
+        node: Any = self.data
+        for step in path:
+            node = node[step]
+        module, _, attribute = node.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@lru_cache(maxsize=1)
+def manifests() -> dict[str, Manifest]:
+    """Adapter name -> manifest, for every installed adapter."""
+    found = {}
+    for entry in entry_points(group=GROUP):
+        manifest = Manifest(entry.value)
+        found[manifest.name] = manifest
+    return found
+
+
+@lru_cache(maxsize=64)
+def decoder(format: str, part: str) -> Any:
+    """`peek` or `decode` of a format. Raises ConfigurationError with the known formats."""
+    for manifest in manifests().values():
+        if manifest.data.get("decoder", {}).get("format") == format:
+            return manifest.part("decoder", part)
+    hint = f"one of {', '.join(formats())}"
+    raise ConfigurationError(f"no adapter decodes {format!r}", code="unknown-format", hint=hint)
+
+
+@lru_cache(maxsize=64)
+def named(section: str, name: str, part: str | None = None) -> Any:
+    """A source, sink or encoder by its name over all adapters: `named("sinks", "mllp", "connect")`, `named("encoders", "original")`."""
+    for manifest in manifests().values():
+        if name in manifest.data.get(section, {}):
+            return manifest.part(section, name, part) if part else manifest.part(section, name)
+    known = sorted({n for m in manifests().values() for n in m.data.get(section, {})})
+    raise ConfigurationError(
+        f"no adapter has {name!r} among its {section}", code=f"unknown-{section}", hint=f"one of {', '.join(known)}"
+    )
+
+
+def formats() -> list[str]:
+    """The formats that some adapter decodes; loads no decoder."""
+    return sorted(m.data["decoder"]["format"] for m in manifests().values() if "decoder" in m.data)
+
+
+def carried(sink: str) -> list[str]:
+    """The encoders whose output a kind of sink carries, by its manifest; none named: any."""
+    for manifest in manifests().values():
+        if sink in manifest.data.get("sinks", {}):
+            return list(manifest.data["sinks"][sink].get("encoders", ()))
+    return []

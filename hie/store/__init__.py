@@ -1,0 +1,1 @@
+"""The database of the exchange: tables, migrations, and the one writer that commits in groups."""

@@ -1,0 +1,1 @@
+"""What the API and the console share: guarded routes, bounded bodies, error answers, the services behind them."""

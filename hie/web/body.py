@@ -1,0 +1,55 @@
+"""Request bodies, bounded while they are read: one body by its size and time, all bodies in flight by their sum."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+
+from hie.errors import StoreUnavailable
+from hie.web.errors import TooLarge, TooSlow, Unsupported
+
+SECONDS = 120.0
+"""A sender that needs longer for one body is cut off."""
+
+
+class Budget:
+    """Bytes of unfinished bodies that the process holds at most, over all requests."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def take(self, amount: int) -> None:
+        """Raises StoreUnavailable where the process holds too much already: the sender tries again."""
+        if self.used + amount > self.limit:
+            raise StoreUnavailable("too many bodies are being received at once", code="busy", hint="try again")
+        self.used += amount
+
+    def give(self, amount: int) -> None:
+        self.used -= amount
+
+
+async def read(request: Request, limit: int, budget: Budget, seconds: float = SECONDS) -> bytes:
+    """The whole body. Raises TooLarge beyond `limit` bytes, TooSlow where it does not come within `seconds`."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unsupported(f"content-encoding {encoding[:20]!r} is not taken", hint="send the bytes as they are")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes", hint="setting http.max_body")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                budget.take(len(part))
+                size += len(part)
+                if size > limit:
+                    raise TooLarge(f"the body is larger than {limit} bytes", hint="setting http.max_body")
+                parts.append(part)
+    except TimeoutError:
+        raise TooSlow("the body did not come in time", hint="send it again") from None
+    finally:
+        budget.give(size)
+    return b"".join(parts)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.invariants.bench import Bench
+from tests.node import Site
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One running node for the tests of a module; each uses people of its own."""
+    running = Site(tmp_path_factory.mktemp("site"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
