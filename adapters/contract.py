@@ -29,7 +29,7 @@ RULES: Final[dict[str, str]] = {
     "decoder-unmapped": "What reached no resource is listed by place, without values.",
     "decoder-warnings-coded": "Warnings have a code and a place and hold no value of the message.",
     "decoder-valid-r4": "Every resource is valid FHIR R4 and every reference resolves inside its record.",
-    "peek-bounded": "Peeking at a message of several megabytes takes a fraction of a second.",
+    "peek-bounded": "Peeking at a message of several megabytes costs no more than copying it a few dozen times.",
     "golden-samples": "Samples are in the package, and the adapter's own tests compare what becomes of them.",
     "fuzzed": "The adapter's own tests run the decoder on generated input.",
     "no-patient-data-in-errors": "The texts of refusals hold no value of the message.",
