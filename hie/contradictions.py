@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hie import registry
@@ -26,6 +27,10 @@ def contradictions(settings: Settings) -> Iterator[Found]:
     yield from _listeners(settings)
     yield from _circles(settings)
     yield from _names_of_two(settings)
+    yield from _taps(settings)
+    if settings.workers.engines > 1 and not settings.database.startswith("postgresql"):
+        hint = "SQLite has one writer: one engine"
+        yield ("workers", "engines"), "more than one engine needs PostgreSQL", "engines-need-postgresql", hint
     if settings.var.exists() and not settings.var.is_dir():
         yield ("var",), "exists and is no directory", "var-not-a-directory", ""
     for i, feed in enumerate(settings.feeds):
@@ -65,6 +70,15 @@ def _listeners(settings: Settings) -> Iterator[Found]:
                 yield where, f"port {number} is already the port of {who}", "port-twice", "one listener a port"
                 break
         taken.append((host, int(port), f"feed {feed.name}"))
+
+
+def _taps(settings: Settings) -> Iterator[Found]:
+    names = [s.name for s in settings.subscribers]
+    for i, feed in enumerate(settings.feeds):
+        if feed.tap is not None and feed.tap not in names:
+            near = get_close_matches(feed.tap, names, 1, 0.5)
+            hint = f"did you mean {near[0]!r}?" if near else ""
+            yield ("feeds", i, "tap"), f"no subscriber is called {feed.tap!r}", "unknown-subscriber", hint
 
 
 def _circles(settings: Settings) -> Iterator[Found]:

@@ -19,7 +19,8 @@ from hie.participants import Directory
 from hie.pipeline import Part, Task, understand
 from hie.record import body
 from hie.routing import Contents, Router
-from hie.settings import Feed, Settings
+from hie.sections import Feed
+from hie.settings import Settings
 from hie.store import epochs, tables
 from hie.store.database import open_reader
 

@@ -29,7 +29,8 @@ from hie.intake.reader import Reader
 from hie.judgement import Judge, Judged, outcome_of, unheld
 from hie.model import DeliveryState, MessageOutcome, Outcome, SubscriberContext, View
 from hie.record import body
-from hie.settings import Settings, Subscriber
+from hie.sections import Subscriber
+from hie.settings import Settings
 from hie.store import epochs
 from hie.store.rows import Rows
 from hie.store.tables import disclosure, message, record

@@ -24,7 +24,8 @@ from hie.outcomes import DELIVERY_REASONS
 from hie.participants import Directory
 from hie.record import body
 from hie.routing import CONTEXT, wanted
-from hie.settings import Settings, Subscriber
+from hie.sections import Subscriber
+from hie.settings import Settings
 from hie.store.tables import disclosure
 
 KEEP = 20_000

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from hie.model import Resource
-from hie.settings import Participant
+from hie.sections import Participant
 
 
 class Directory:

@@ -30,7 +30,8 @@ from hie.outcomes import MESSAGE_REASONS
 from hie.participants import Directory
 from hie.record import body, versions
 from hie.routing import Contents, Router, codes_of, kinds_of
-from hie.settings import Feed, Settings
+from hie.sections import Feed
+from hie.settings import Settings
 from hie.store import epochs, tables, work_items
 from hie.store.rows import Rows
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hie.errors import ConfigurationError
 from hie.model import Identifier, Resource
-from hie.settings import Subscriber, Subscription
+from hie.sections import Subscriber, Subscription
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from hie.intake import client, door
 from hie.intake.reader import Entry, Reader
 from hie.metrics import meter
 from hie.model import Arrival, Receipt
-from hie.settings import Http, Settings
+from hie.sections import Http
+from hie.settings import Settings
 from hie.store.database import open_reader
 from hie.web.body import Budget
 from hie.web.door import Door

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hie.settings import Retry
+from hie.sections import Retry
 
 TRIP = 3
 

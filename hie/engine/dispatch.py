@@ -28,7 +28,7 @@ from hie.logs import get_logger
 from hie.model import DeliveryState
 from hie.outcomes import DELIVERY_REASONS
 from hie.ports import Meter, Sink
-from hie.settings import Subscriber
+from hie.sections import Subscriber
 from hie.store.writer import Writer
 
 log = get_logger(__name__)

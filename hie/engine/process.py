@@ -37,7 +37,8 @@ from hie.model import Envelope
 from hie.pipeline import Applied, Pipeline, Understood, understand
 from hie.pool import Worker
 from hie.routing import Router
-from hie.settings import Settings, Subscriber, adapter_settings
+from hie.sections import Subscriber
+from hie.settings import Settings, adapter_settings
 from hie.store import lanes, subscribers
 from hie.store.database import open_reader, open_writer
 from hie.store.writer import Writer

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from hie.reference.markdown import table
-from hie.settings import Name
+from hie.sections import Name
 
 _WORDS: Final[dict[Any, str]] = {
     str: "text",

@@ -18,7 +18,8 @@ from hie.intake.reader import Entry
 from hie.metrics import NoMeter
 from hie.model import Arrival, Receipt
 from hie.ports import Meter
-from hie.settings import Feed, Settings
+from hie.sections import Feed
+from hie.settings import Settings
 from hie.web.body import Budget
 from hie.web.door import Control, Door
 

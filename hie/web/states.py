@@ -12,7 +12,8 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from hie.participants import Directory
-from hie.settings import Feed, Settings
+from hie.sections import Feed
+from hie.settings import Settings
 from hie.store import lanes
 from hie.store.tables import delivery, message, subscriber_state
 from hie.web import backlog

@@ -9,7 +9,7 @@ import pytest
 from hie.errors import ConfigurationError
 from hie.model import Identifier
 from hie.routing import Contents, Roster, Router, codes_of, kinds_of, matches, wanted
-from hie.settings import Subscriber, Subscription
+from hie.sections import Subscriber, Subscription
 
 LAB = {
     "resourceType": "Observation",
