@@ -8,6 +8,7 @@ MESSAGE_REASONS: dict[str, tuple[MessageOutcome, str]] = {
     "routed": (MessageOutcome.ROUTED, "understood, attributed to a person and offered to the subscribers that match"),
     "no-subscriber": (MessageOutcome.ROUTED, "understood and kept; no subscription asks for it"),
     "empty": (MessageOutcome.ROUTED, "an empty frame or an acknowledgement: nothing to route"),
+    "tapped": (MessageOutcome.ROUTED, "a copy of what the present engine sent, kept to be compared; it goes nowhere"),
     "duplicate": (MessageOutcome.DUPLICATE, "the same bytes under the same control id came before"),
     "refused": (MessageOutcome.REJECTED, "refused on reading its header; the sender was told; the bytes are kept"),
     "fragment": (MessageOutcome.QUARANTINED, "a frame that never ended; the bytes are kept"),
@@ -32,6 +33,7 @@ DELIVERY_REASONS: dict[str, tuple[DeliveryState, str]] = {
         DeliveryState.WITHHELD,
         "words of a withheld item were found in what would have left, so nothing was sent",
     ),
+    "shadow": (DeliveryState.WITHHELD, "shadow mode: it was decided and kept to be compared, and nothing was sent"),
     "not-encodable": (DeliveryState.DEAD_LETTERED, "it cannot be put into the subscriber's format"),
     "refused": (DeliveryState.DEAD_LETTERED, "the subscriber refused it for good"),
     "gave-up": (

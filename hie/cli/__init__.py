@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "labels": "which sensitivity labels a resource earns",
     "mpi": "link, train, evaluate and review patient matching",
     "run": "run a node",
+    "shadow": "compare with what the present engine sent",
     "trace": "the life of one message",
 }
 """Name -> one line for `hie --help`. `hie.cli.NAME` holds the command."""

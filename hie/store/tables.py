@@ -176,6 +176,20 @@ disclosure = Table(
     Index("disclosure_by_mpi_record", "mpi_record"),
 )
 
+shadow_output = Table(
+    "shadow_output",
+    metadata,
+    # what a shadow subscriber would have been sent, kept to be compared with what the present engine sent
+    Column("delivery_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("subscriber", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("reason", String(48), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("codec", SmallInteger, nullable=False),
+    Column("key_id", SmallInteger, nullable=False, default=0),
+    Index("shadow_output_by_subscriber", "subscriber", "at"),
+)
+
 audit = Table(
     "audit",
     metadata,

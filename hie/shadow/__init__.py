@@ -1,0 +1,1 @@
+"""Shadow mode: what we would have sent beside what the present engine sent, and where they differ."""
