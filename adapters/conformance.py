@@ -320,11 +320,11 @@ async def _accept(arrival: Arrival) -> Receipt:
 def source(adapter: Adapter) -> None:
     for name, parts in adapter.manifest.get("sources", {}).items():
         options = _example(adapter.object(parts["settings"]), parts, name)
-        made = adapter.object(parts["serve"])("conformance", options, _accept, _Meter())
+        injected: list[Any] = [lambda raw, source: []] if parts.get("opens") else []
+        made = adapter.object(parts["serve"])("conformance", options, _accept, _Meter(), *injected)
         for method in ("start", "drain"):
-            _expect(
-                inspect.iscoroutinefunction(getattr(made, method, None)), f"the source {name} has no async {method}"
-            )
+            found = inspect.iscoroutinefunction(getattr(made, method, None))
+            _expect(found, f"the source {name} has no async {method}")
 
 
 def sink(adapter: Adapter) -> None:

@@ -42,7 +42,7 @@ RULES: Final[dict[str, str]] = {
 
 SECTIONS: Final = {
     "decoder": {"format", "peek", "decode", "split", "answer"},
-    "sources": {"settings", "serve", "example"},
+    "sources": {"settings", "serve", "example", "opens"},
     "sinks": {"settings", "connect", "example", "encoders"},
 }
 OTHER: Final = {"name", "title", "encoders", "overrides", "preview"}

@@ -35,6 +35,14 @@ class Accept(Protocol):
         """
 
 
+class Open(Protocol):
+    """Injected into a source whose manifest says `opens`: one that carries any format and gets its bodies whole."""
+
+    def __call__(self, raw: bytes, source: str) -> list[Arrival]:
+        """The messages of a body in order, bytes unchanged, each peeked at; what the peek refuses carries its `refusal`.
+        `source` is the peer or place for the journal. At least one; never raises for what the bytes are."""
+
+
 class Meter(Protocol):
     """Injected into sources and sinks: counts and times named in hie.metrics."""
 

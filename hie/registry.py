@@ -62,6 +62,20 @@ def decoder(format: str, part: str) -> Any:
 
 
 @lru_cache(maxsize=64)
+def splitter(format: str) -> Any | None:
+    """What takes several messages in one body apart, None where the format has no such thing."""
+    for manifest in manifests().values():
+        if manifest.data.get("decoder", {}).get("format") == format and "split" in manifest.data["decoder"]:
+            return manifest.part("decoder", "split")
+    return None
+
+
+def opens(source: str) -> bool:
+    """Whether a kind of source carries any format, and so is given hie.ports.Open."""
+    return any(m.data.get("sources", {}).get(source, {}).get("opens", False) for m in manifests().values())
+
+
+@lru_cache(maxsize=64)
 def named(section: str, name: str, part: str | None = None) -> Any:
     """A source, sink or encoder by its name over all adapters: `named("sinks", "mllp", "connect")`, `named("encoders", "original")`."""
     for manifest in manifests().values():

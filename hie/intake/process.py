@@ -21,6 +21,7 @@ from hie.errors import ConfigurationError
 from hie.intake.dedupe import Window
 from hie.intake.door import Door
 from hie.intake.journal import Journal
+from hie.intake.opening import Opening
 from hie.intake.payload import Seal
 from hie.intake.pressure import Pressure, Progress
 from hie.ports import Accept, Meter, Source
@@ -44,13 +45,14 @@ class IntakeFeed:
     settings: Any = None
     """The source's typed settings."""
     window: Window = field(default_factory=Window)
-    serve: Callable[[str, Any, Accept, Meter], Source] | None = None
+    serve: Callable[..., Source] | None = None
     """The source's constructor where the caller has it at hand; else the registry finds it by `kind`."""
 
     def source(self, accept: Accept, meter: Meter) -> Source:
         """Builds the listener. Raises ConfigurationError where no adapter has one of this kind."""
         build = self.serve or registry.named("sources", self.kind, "serve")
-        source: Source = build(self.name, self.settings, accept, meter)
+        injected = (Opening(self.name, self.format),) if registry.opens(self.kind) else ()
+        source: Source = build(self.name, self.settings, accept, meter, *injected)
         return source
 
 
