@@ -101,7 +101,7 @@ class Node:
             raise ConfigurationError(text, file=str(var), code="var-unusable") from None
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(var / "metrics")
         wake = os.eventfd(0, os.EFD_NONBLOCK)
-        progress = Progress()
+        progress = Progress(self.settings.workers.engines)
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, self._on_stop)
         # intake first: it imports little, so clinics get their acknowledgements while the rest still loads
@@ -113,9 +113,12 @@ class Node:
 
         for line in first_start.prepare(self.settings):
             announce(line)
-        for number in range(self.settings.workers.pool):
+        workers = self.settings.workers
+        for number in range(workers.pool * workers.engines):
             self._add(f"pool-{number}", partial(_pool, self.settings, number), 2)
-        self._add("engine", lambda: _engine(self.settings, wake, progress), 1)
+        for number in range(workers.engines):
+            name = f"engine-{number}" if number else "engine"
+            self._add(name, partial(_engine, self.settings, number, wake, progress), 1)
         self._add("web", partial(self.web(), self.settings), 0)
         gc.collect()
         gc.freeze()
@@ -235,7 +238,7 @@ def _pool(settings: Settings, number: int) -> None:
     serve(settings.var, number, understand)
 
 
-def _engine(settings: Settings, wake: int, progress: Progress) -> None:
+def _engine(settings: Settings, number: int, wake: int, progress: Progress) -> None:
     from hie.engine.process import run
 
-    run(settings, wake, progress)
+    run(settings, number, wake, progress)

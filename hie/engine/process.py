@@ -49,12 +49,13 @@ log = get_logger(__name__)
 class Engine:
     """One engine with its one writer. Everything that must be undone on stop is in `run`."""
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, number: int, progress: Progress) -> None:
         self.settings = settings
+        self.number = number
         self.progress = progress
         url = settings.database_url
         self.database = open_writer(url)
-        self.chain = Chain(settings.name)
+        self.chain = Chain(f"{settings.name}.{number}" if number else settings.name)
         self.trail = Trail(self.database, self.chain)
         self.reader = open_reader(url)
         self.writer = Writer(self.database, lambda: meter().count("hie_store_commits_total"))
@@ -75,7 +76,8 @@ class Engine:
         for subscriber in self.settings.subscribers:
             self.dispatchers[subscriber.name] = self._dispatcher(subscriber)
         await self._schedule(unfinished)
-        workers = [Worker(self.settings.var, n) for n in range(self.settings.workers.pool)]
+        pool = self.settings.workers.pool
+        workers = [Worker(self.settings.var, n) for n in range(self.number * pool, (self.number + 1) * pool)]
         self.absorber = Absorber(
             self.pipeline,
             self.writer,
@@ -218,11 +220,11 @@ class Engine:
         return self.writer.submit(lambda connection: self.trail.add(connection, event(kind, actor, body)))
 
 
-def run(settings: Settings, wake: int, progress: Progress) -> None:
-    """Runs until SIGTERM."""
+def run(settings: Settings, number: int, wake: int, progress: Progress) -> None:
+    """Runs engine `number` of the node until SIGTERM."""
     # a batch makes thousands of short-lived objects and hardly a cycle
     gc.set_threshold(50_000, 20, 100)
-    asyncio.run(Engine(settings, progress).run(wake))
+    asyncio.run(Engine(settings, number, progress).run(wake))
 
 
 async def _same_file(settings: Settings, seconds: float = 1.0) -> None:

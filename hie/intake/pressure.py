@@ -1,7 +1,7 @@
 """Back-pressure: acknowledgements slow down while the rest of the node is behind, so that a backlog never hides behind
 a fast answer.
 
-A page of memory shared by fork. The engine writes how far it has come; intake holds an answer (the bytes are on disk by
+A page of memory shared by fork. The engines write how far they have come; intake holds an answer (the bytes are on disk by
 then) while more than `limit` messages wait, for at most `longest` seconds: an engine that is away costs each sender that
 delay, never the message.
 """
@@ -18,24 +18,41 @@ from hie.intake.position import START, Position
 from hie.model import Arrival, Receipt
 from hie.ports import Accept
 
-_PAGE = struct.Struct("=qqq")
+_APPLIED = struct.Struct("=qq")
+_UNDELIVERED = struct.Struct("=q")
+_COUNTED = -1
+"""In place of the day: the number is one of messages, not a row."""
 STEP = 0.01
 
 
 class Progress:
-    """The shared page: day and row applied last, deliveries that could go out but have not yet. Made before the fork."""
+    """The shared page: what is applied, and of each engine the deliveries that could go out but have not yet. Made
+    before the fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, engines: int = 1) -> None:
         self._page = mmap.mmap(-1, mmap.PAGESIZE)
+        self._slots = range(_APPLIED.size, _APPLIED.size + engines * _UNDELIVERED.size, _UNDELIVERED.size)
 
     def write(self, applied: Position, undelivered: int) -> None:
-        _PAGE.pack_into(self._page, 0, _day(applied.day), applied.seq, undelivered)
+        """Of the one engine that applies rows in order: the last row."""
+        _APPLIED.pack_into(self._page, 0, _day(applied.day), applied.seq)
+        self.write_undelivered(0, undelivered)
+
+    def write_waiting(self, messages: int) -> None:
+        """Where several engines apply the rows: how many wait."""
+        _APPLIED.pack_into(self._page, 0, _COUNTED, messages)
+
+    def write_undelivered(self, engine: int, deliveries: int) -> None:
+        _UNDELIVERED.pack_into(self._page, self._slots[engine], deliveries)
 
     def backlog(self, newest: Position) -> int:
         """Messages behind, counting both sides of the outbox. A night's change of day file counts the new day only."""
-        day, seq, undelivered = _PAGE.unpack_from(self._page, 0)
-        waiting = newest.seq - seq if day == _day(newest.day) else newest.seq
-        return int(max(0, waiting) + undelivered)
+        day, seq = _APPLIED.unpack_from(self._page, 0)
+        if day == _COUNTED:
+            waiting = seq
+        else:
+            waiting = newest.seq - seq if day == _day(newest.day) else newest.seq
+        return int(max(0, waiting) + max(_UNDELIVERED.unpack_from(self._page, slot)[0] for slot in self._slots))
 
 
 def _day(day: str) -> int:
