@@ -18,6 +18,7 @@ import uvicorn
 from hie import console, control
 from hie.access.authenticate import Authenticator
 from hie.api.app import build
+from hie.api.connection import Connection
 from hie.errors import ConfigurationError, StoreUnavailable
 from hie.intake import client, door
 from hie.intake.reader import Entry, Reader
@@ -46,6 +47,7 @@ def run(settings: Settings) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             console.mounted(build(services(settings), console.routes())),
+            http=Connection,
             lifespan="off",
             log_config=None,
             log_level="warning",

@@ -1,4 +1,4 @@
-"""Request bodies, bounded while they are read: one body by its size and time, all bodies in flight by their sum."""
+"""Request bodies, bounded while they are read: one body by its size, its time and its rate, all in flight by their sum."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from hie.web.errors import TooLarge, TooSlow, Unsupported
 
 SECONDS = 120.0
 """A sender that needs longer for one body is cut off."""
+GRACE_SECONDS = 10.0
+LEAST_RATE = 4096
+"""Bytes a second that a sender must keep up on average once `GRACE_SECONDS` are over: one that drips holds a place of the
+process for nothing."""
 
 
 class Budget:
@@ -30,8 +34,11 @@ class Budget:
         self.used -= amount
 
 
-async def read(request: Request, limit: int, budget: Budget, seconds: float = SECONDS) -> bytes:
-    """The whole body. Raises TooLarge beyond `limit` bytes, TooSlow where it does not come within `seconds`."""
+async def read(
+    request: Request, limit: int, budget: Budget, seconds: float = SECONDS, grace: float = GRACE_SECONDS
+) -> bytes:
+    """The whole body. Raises TooLarge beyond `limit` bytes, TooSlow where it does not come within `seconds` or falls
+    below `LEAST_RATE` after `grace` seconds."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Unsupported(f"content-encoding {encoding[:20]!r} is not taken", hint="send the bytes as they are")
@@ -41,10 +48,12 @@ async def read(request: Request, limit: int, budget: Budget, seconds: float = SE
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(seconds):
+        begun = asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(seconds, grace)) as clock:
             async for part in request.stream():
                 budget.take(len(part))
                 size += len(part)
+                clock.reschedule(begun + min(seconds, grace + size / LEAST_RATE))
                 if size > limit:
                     raise TooLarge(f"the body is larger than {limit} bytes", hint="setting http.max_body")
                 parts.append(part)
