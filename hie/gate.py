@@ -22,7 +22,7 @@ from hie.audit.chain import Trail
 from hie.audit.events import Kind, event
 from hie.consent.jurisdiction import Policy
 from hie.consent.redact import leaks
-from hie.delivery import outbox
+from hie.delivery import outbox, shadow
 from hie.errors import PermanentRefusal
 from hie.identify import candidates_of, eids_of
 from hie.intake.reader import Reader
@@ -62,6 +62,8 @@ class Prepared:
     """Epochs of the persons whose denies were counted in, because the record may be theirs."""
     unknown: bool = False
     """An earlier attempt under this key may have been received."""
+    shadow: tuple[str, bytes] = ("", b"")
+    """In shadow mode: the reason it would have ended with, and the bytes that would have left."""
 
     @property
     def sha256(self) -> bytes:
@@ -97,6 +99,7 @@ class Gate:
         self.judge = Judge(settings, policy)
         self.journal = Reader(journal)
         self.feeds = {feed.name: feed.participant for feed in settings.feeds}
+        self.shadows = frozenset(feed.name for feed in settings.feeds if feed.shadow)
 
     def prepare(self, connection: Connection, subscriber: Subscriber, ids: Sequence[int]) -> list[Prepared]:
         """Decides and renders; writes nothing. `connection` sees one snapshot, so that whatever changes after it raises an
@@ -122,9 +125,13 @@ class Gate:
             judged = self.judge.judge(
                 subscriber, unpacked, raw, row.message_id, source, eid, consents[eid], candidates, now
             )
-            if unheld(connection, subscriber, unpacked):
+            unsent = subscriber.shadow or stored.feed in self.shadows
+            if not unsent and unheld(connection, subscriber, unpacked):
                 judged = judged._replace(view=None, outcome=outcome_of("merge-unheld"))
             made = self._render(subscriber, row, stored, source, eid, epoch[eid], judged, raw)
+            if unsent and made.payload:
+                would = made.outcome.reason, made.payload
+                made = replace(made, outcome=outcome_of("shadow"), payload=b"", shadow=would)
             prepared.append(replace(made, others={c: epoch[c] for c in possible.get(eid, ())}))
         return prepared
 
@@ -206,6 +213,8 @@ class Gate:
             connection,
             [_finished(p.delivery_id, p.outcome.state, p.outcome.reason, p.outcome.text, now) for p in ended],
         )
+        kept = [(p.delivery_id, *p.shadow) for p in ended if p.shadow[1]]
+        shadow.keep(connection, subscriber.name, kept, now)
         for p in sendable:
             self._note(connection, Kind.DISCLOSURE_BEGUN, subscriber, p, now, sha256=p.sha256.hex())
         for p in ended:

@@ -156,6 +156,7 @@ class Pipeline:
         self.router = router
         self.directory = Directory(settings.participants)
         self.feeds = {feed.name: feed for feed in settings.feeds}
+        self.taps = frozenset(feed.name for feed in settings.feeds if feed.tap)
         self.configuration = settings.hash
         self._contexts = {
             feed.name: (feed.context(), self.directory.types.get(feed.participant, frozenset()))
@@ -318,6 +319,8 @@ class Pipeline:
             envelope = step.envelope
             mine = by_message.get(envelope.message_id, [])
             reason, text = _reason(step, mine, envelope.message_id in offered)
+            if reason == "empty" and envelope.feed in self.taps:
+                reason = "tapped"
             outcome = MESSAGE_REASONS[reason][0]
             understood = step.understood or Understood()
             if outcome is MessageOutcome.DUPLICATE:

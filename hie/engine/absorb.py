@@ -18,10 +18,11 @@ from hie.failpoint import failpoint
 from hie.intake.position import Position
 from hie.intake.reader import Entry, Reader
 from hie.logs import get_logger
-from hie.pipeline import Applied, Pipeline, Step, Understood
+from hie.pipeline import Applied, Pipeline, Step
 from hie.pool import Worker
 from hie.store import lanes
 from hie.store.writer import Writer
+from hie.understand import Understood
 
 log = get_logger(__name__)
 POLL_SECONDS = 1.0
@@ -103,7 +104,10 @@ class Absorber:
     # -- understanding, in the pool
 
     async def _understand(self, entries: Sequence[Entry]) -> list[Step]:
-        todo = [i for i, e in enumerate(entries) if e.refusal is None and not e.duplicate_of]
+        taps = self.pipeline.taps
+        todo = [
+            i for i, e in enumerate(entries) if e.refusal is None and not e.duplicate_of and e.envelope.feed not in taps
+        ]
         understood: dict[int, Understood] = {}
         share = -(-len(todo) // len(self.workers)) if todo else 0
         chunks = [todo[i : i + share] for i in range(0, len(todo), share)] if share else []
