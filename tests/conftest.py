@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import databases
+from tests.databases import Database
 
 INVARIANTS = {
     1: "no acknowledgement before the durable commit",
@@ -67,3 +71,10 @@ def corpus() -> Path:
     if not found.is_dir():
         pytest.skip(f"no corpus at {found}: set HIE_CORPUS to a directory of real messages")
     return found
+
+
+@pytest.fixture(params=databases.BOTH)
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """One with all tables: the test runs once on each kind."""
+    with databases.database(request.param) as made:
+        yield made

@@ -28,6 +28,7 @@ from hie.simulation.ledger import CountingSink
 from hie.simulation.process import NodeProcess, free_port
 from hie.simulation.subscribers import FhirSubscriber
 from hie.simulation.wire import Framed, Sender, acknowledgement, field
+from tests.databases import EMBEDDED, Database
 
 T = TypeVar("T")
 PASSWORD = "a long enough password for tests"
@@ -36,8 +37,9 @@ RIVER_URI = "urn:oid:2.16.840.1.113883.3.9999.2"
 CONFIG = """\
 name: proving
 var: var
+database: "{database}"
 http: {{port: {http}}}
-workers: {{pool: 1, batch: 64}}
+workers: {{pool: 1, batch: 64, engines: {engines}}}
 participants:
   - {{name: north-clinic, types: [clinic], references: [Organization/north-clinic]}}
   - {{name: river-hospital, types: [hospital], references: [Organization/river-hospital]}}
@@ -122,8 +124,17 @@ class HttpSink(FhirSubscriber):
 class Site:
     """A node in `directory` with its senders and sinks."""
 
-    def __init__(self, directory: Path, *, ack_seconds: float = 5, give_up: str = "1h") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ack_seconds: float = 5,
+        give_up: str = "1h",
+        database: Database = EMBEDDED,
+        engines: int = 1,
+    ) -> None:
         self.directory = directory
+        self.database = database
         self.var = directory / "var"
         self.log = directory / "node.log"
         self.loop = asyncio.new_event_loop()
@@ -139,6 +150,7 @@ class Site:
             CONFIG.format(
                 http=self.http, north=self.north, river=self.river, mllp_sink=port, http_sink=fhir,
                 north_uri=NORTH_URI, river_uri=RIVER_URI, ack_seconds=ack_seconds, give_up=give_up,
+                database=database.setting, engines=engines,
             )
         )  # fmt: skip
         self.node = NodeProcess(self.config, self.log)
@@ -257,10 +269,10 @@ class Site:
 
     def journal(self) -> list[tuple[str, str, bytes, bytes]]:
         """(message id, control id, raw bytes, sha256) of every arrival."""
+        from hie.intake.journals import open_reader
         from hie.intake.position import START
-        from hie.intake.reader import Reader
 
-        reader, position, found = Reader(self.var / "journal"), START, []
+        reader, position, found = open_reader(self.database.setting, self.var / "journal"), START, []
         while entries := reader.read(position):
             for entry in entries:
                 e = entry.envelope

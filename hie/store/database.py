@@ -63,9 +63,9 @@ def sqlite_url(var: Path) -> str:
     return f"sqlite:///{var / 'hie.db'}"
 
 
-def migrate(url: str) -> None:
-    """Brings the schema (tables of the exchange and of patient matching) to this version."""
+def migrate(url: str, revision: str = "head") -> None:
+    """Brings the schema (tables of the exchange and of patient matching) to this version, or up to `revision`."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

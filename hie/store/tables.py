@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -53,14 +52,18 @@ message = Table(
     Index("message_by_feed", "feed", "received_at"),
     Index("message_by_control_id", "control_id"),
     Index(
-        "message_open_quarantine", "outcome", "resolved_at", sqlite_where=text("outcome IN ('quarantined','rejected')")
+        "message_open_quarantine",
+        "outcome",
+        "resolved_at",
+        sqlite_where=text("outcome IN ('quarantined','rejected')"),
+        postgresql_where=text("outcome IN ('quarantined','rejected')"),
     ),
 )
 
 record = Table(
     "record",
     metadata,
-    Column("message_id", String(32), ForeignKey("message.id"), primary_key=True),
+    Column("message_id", String(32), primary_key=True),
     Column("idx", Integer, primary_key=True),
     Column("event", String(64), nullable=False),
     Column("mpi_record", BigInteger),
@@ -131,6 +134,9 @@ delivery = Table(
     Column("finished_at", Float),
     Column("sha256", LargeBinary(32)),
     Column("answer", String(64), nullable=False, default=""),
+    # the repair that queued it, and the key under which the same content went before and goes again
+    Column("run", BigInteger),
+    Column("again", String(64)),
     Index("delivery_by_message", "message_id"),
     Index(
         "delivery_unfinished",
@@ -138,6 +144,13 @@ delivery = Table(
         "id",
         sqlite_where=text("state IN ('queued','begun','unknown','held')"),
         postgresql_where=text("state IN ('queued','begun','unknown','held')"),
+    ),
+    Index(
+        "delivery_of_run",
+        "run",
+        "id",
+        sqlite_where=text("run IS NOT NULL"),
+        postgresql_where=text("run IS NOT NULL"),
     ),
     Index(
         "delivery_dead",
@@ -270,4 +283,49 @@ work_item = Table(
     Column("first_at", Float, nullable=False),
     Column("last_at", Float, nullable=False),
     Column("example", String(32), nullable=False, default=""),
+)
+
+repair = Table(
+    "repair",
+    metadata,
+    # one order of an operator to send, decode or release again; worked off in steps, each of which moves `position` in its commit
+    Column("id", serial, primary_key=True),
+    # redeliver, reprocess, deadletters, quarantine
+    Column("kind", String(16), nullable=False),
+    # the node whose engine works it off
+    Column("node", String(64), nullable=False),
+    Column("actor", String(128), nullable=False),
+    # JSON: what was chosen, and how it goes
+    Column("arguments", Text, nullable=False),
+    # running, stopped, done
+    Column("state", String(16), nullable=False),
+    # ids of deliveries or of messages, as text: up to where it has come, and the newest that belongs to it
+    Column("position", String(32), nullable=False, default=""),
+    Column("last", String(32), nullable=False, default=""),
+    Column("total", BigInteger, nullable=False, default=0),
+    Column("done", BigInteger, nullable=False, default=0),
+    # JSON: what came of it -> number
+    Column("counts", Text, nullable=False, default="{}"),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+record_version = Table(
+    "record_version",
+    metadata,
+    # what a message was read as before it was reprocessed; `record` holds what it is read as today
+    Column("message_id", String(32), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("run", BigInteger, nullable=False),
+    Column("replaced_at", Float, nullable=False),
+    # the configuration it was read under
+    Column("configuration", String(16), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("mpi_record", BigInteger),
+    Column("decision", String(16), nullable=False, default=""),
+    Column("body", LargeBinary, nullable=False),
+    Column("codec", SmallInteger, nullable=False),
+    Column("key_id", SmallInteger, nullable=False, default=0),
+    Index("record_version_by_mpi_record", "mpi_record"),
 )

@@ -22,13 +22,15 @@ from hie.engine.commands import Commands
 from hie.gate import Begun, Gate, Prepared, Result
 from hie.identify import Identity, eid_of
 from hie.model import DeliveryState, Envelope
-from hie.pipeline import Applied, Pipeline, Step, understand
+from hie.pipeline import Applied, Pipeline, Step
 from hie.routing import Router
 from hie.simulation import messages
 from hie.simulation.people import Someone, someone
-from hie.store.database import migrate, open_reader, open_writer
+from hie.store.database import open_reader, open_writer
 from hie.store.tables import audit, delivery, record
 from hie.store.writer import Writer
+from hie.understand import understand
+from tests.databases import EMBEDDED, Database
 from tests.node import CONFIG, NORTH_URI, RIVER_URI
 
 V3 = "http://terminology.hl7.org/CodeSystem/"
@@ -51,17 +53,16 @@ def opt_out(mrn: str, authority: str = NORTH_URI, status: str = "active", kind: 
 
 
 class Bench:
-    def __init__(self, directory: Path, gate: type[Gate] = Gate, seed: int = 1) -> None:
+    def __init__(self, directory: Path, gate: type[Gate] = Gate, seed: int = 1, database: Database = EMBEDDED) -> None:
         config = directory / "hie.yaml"
         config.write_text(
             CONFIG.format(
                 http=1, north=2, river=3, mllp_sink=4, http_sink=5, north_uri=NORTH_URI, river_uri=RIVER_URI,
-                ack_seconds=1, give_up="1h",
+                ack_seconds=1, give_up="1h", database=database.setting, engines=1,
             )
         )  # fmt: skip
         self.settings = settings.load(config)
-        self.settings.var.mkdir(exist_ok=True)
-        migrate(self.settings.database_url)
+        database.migrated(self.settings.var)
         self.database = open_writer(self.settings.database_url)
         self.trail = Trail(self.database, Chain("proving"))
         self.reader = open_reader(self.settings.database_url)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Database
 from tests.invariants.bench import Bench
 from tests.node import Site
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+def bench(tmp_path: Path, database: Database) -> Iterator[Bench]:
+    made = Bench(tmp_path, database=database)
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ import pytest
 from hie.errors import StoreUnavailable
 from hie.model import DeliveryState
 from hie.simulation.people import someone
+from tests.databases import Database
 from tests.invariants.bench import Bench, Blind, disclosed_against_a_deny, opt_out
 
 
@@ -29,8 +30,8 @@ def test_a_revocation_between_the_decision_and_t1_stops_the_delivery(bench: Benc
 
 
 @pytest.mark.broken(3)
-def test_a_gate_that_does_not_compare_epochs_is_caught(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, Blind)
+def test_a_gate_that_does_not_compare_epochs_is_caught(tmp_path: Path, database: Database) -> None:
+    bench = Bench(tmp_path, Blind, database=database)
     id, _ = bench.admit(mrn="1")
     bench.deliver(id, between=lambda: bench.consent(opt_out("1")))
     assert len(disclosed_against_a_deny(bench.chain())) == 1
@@ -133,8 +134,8 @@ def test_no_interleaving_discloses_after_a_revocation(bench: Bench, seed: int) -
 
 
 @pytest.mark.broken(3)
-def test_the_same_interleavings_catch_a_blind_gate(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, Blind)
+def test_the_same_interleavings_catch_a_blind_gate(tmp_path: Path, database: Database) -> None:
+    bench = Bench(tmp_path, Blind, database=database)
     contended(bench, 300, 1)
     assert disclosed_against_a_deny(bench.chain()) != []
     bench.close()

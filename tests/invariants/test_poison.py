@@ -16,6 +16,7 @@ from hie.engine.dispatch import Dispatcher
 from hie.gate import Gate, Prepared
 from hie.metrics import NoMeter
 from hie.model import DeliveryState
+from tests.databases import Database
 from tests.invariants.bench import Bench
 
 
@@ -83,8 +84,8 @@ def held_up(bench: Bench, ids: Sequence[int]) -> list[str]:
 
 @pytest.mark.invariant(2, 5, 8)
 @pytest.mark.parametrize("where", ["prepare", "begin"])
-def test_a_defect_costs_the_one_delivery(tmp_path: Path, where: str) -> None:
-    bench = Bench(tmp_path, Poisoned)
+def test_a_defect_costs_the_one_delivery(tmp_path: Path, database: Database, where: str) -> None:
+    bench = Bench(tmp_path, Poisoned, database=database)
     ids = [bench.admit()[0] for _ in range(7)]
     bench.gate.poison, bench.gate.where = ids[3], where  # type: ignore[attr-defined]
     taken = asyncio.run(dispatched(bench, ids))
@@ -98,8 +99,8 @@ def test_a_defect_costs_the_one_delivery(tmp_path: Path, where: str) -> None:
 
 
 @pytest.mark.broken(5)
-def test_a_dispatcher_that_dies_of_one_delivery_is_caught(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, Poisoned)
+def test_a_dispatcher_that_dies_of_one_delivery_is_caught(tmp_path: Path, database: Database) -> None:
+    bench = Bench(tmp_path, Poisoned, database=database)
     ids = [bench.admit()[0] for _ in range(7)]
     bench.gate.poison = ids[3]  # type: ignore[attr-defined]
     asyncio.run(dispatched(bench, ids, Brittle))
@@ -108,7 +109,7 @@ def test_a_dispatcher_that_dies_of_one_delivery_is_caught(tmp_path: Path) -> Non
 
 
 @pytest.mark.invariant(2)
-def test_a_purge_between_the_decision_and_t1_ends_it_there(tmp_path: Path) -> None:
+def test_a_purge_between_the_decision_and_t1_ends_it_there(tmp_path: Path, database: Database) -> None:
     class Purging(Gate):
         def begin(self, connection: Any, subscriber: Any, prepared: Sequence[Prepared]) -> Any:
             from hie.store import subscribers
@@ -116,7 +117,7 @@ def test_a_purge_between_the_decision_and_t1_ends_it_there(tmp_path: Path) -> No
             subscribers.purge(connection, [ids[0]], "meanwhile", 0.0)
             return super().begin(connection, subscriber, prepared)
 
-    bench = Bench(tmp_path, Purging)
+    bench = Bench(tmp_path, Purging, database=database)
     ids = [bench.admit()[0] for _ in range(3)]
     taken = asyncio.run(dispatched(bench, ids))
     assert len(taken) == 2
