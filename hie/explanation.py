@@ -13,16 +13,16 @@ from sqlalchemy.pool import StaticPool
 from hie.consent import jurisdiction
 from hie.errors import NotFound, StoreUnavailable
 from hie.gate import rendered
-from hie.identify import Likeness, candidates_of, create_tables, likeness
+from hie.identify import Likeness, candidates_of, create_tables, identifiers_of_persons, likeness
 from hie.judgement import Judge, Judged, outcome_of, unheld
 from hie.participants import Directory
-from hie.pipeline import Part, Task, understand
 from hie.record import body
 from hie.routing import Contents, Router
 from hie.sections import Feed
 from hie.settings import Settings
 from hie.store import epochs, tables
 from hie.store.database import open_reader
+from hie.understand import Part, Task, understand
 
 
 def explain(settings: Settings, raw: bytes, feed_name: str, only: str | None = None) -> dict[str, Any]:
@@ -113,7 +113,8 @@ def _subscribers(
     router = Router(settings.subscribers, settings.directory)
     contents = Contents(part.event, feed.format, feed.participant, part.kinds, part.codes)
     eid = found.eid or ""
-    asked = {subscriber.name for subscriber, _ in router.route(contents, part.identifiers, found.eid)}
+    identifiers = {*part.identifiers, *(identifiers_of_persons(connection, [eid])[eid] if eid else ())}
+    asked = {subscriber.name for subscriber, _ in router.route(contents, identifiers)}
     possible = set(found.possible) | candidates_of(connection, [eid]).get(eid, set()) if eid else set(found.possible)
     epoch = epochs.read(connection, {eid, *possible})
     consents = judge.consents(connection, epoch)

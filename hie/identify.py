@@ -220,6 +220,14 @@ def records_of(connection: Connection, statements: Iterable[IdentityStatement]) 
     return found
 
 
+def identifiers_of_persons(connection: Connection, eids: Collection[str]) -> dict[str, set[Identifier]]:
+    """Everything that each person is known by today: what its registrations say, and numbers merged into theirs."""
+    found: dict[str, set[Identifier]] = {eid: set() for eid in eids}
+    for eid, identifiers in mpi.persons.identifiers(connection, eids).items():
+        found[eid].update(Identifier(*identifier) for identifier in identifiers)
+    return found
+
+
 def persons_of(connection: Connection, identifiers: Iterable[Identifier]) -> set[str]:
     """Enterprise ids that identifiers are known under."""
     records = (mpi.persons.find(connection, mpi.person.Identifier(*identifier)) for identifier in identifiers)

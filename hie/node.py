@@ -109,7 +109,7 @@ class Node:
         self._start_due()
         from hie import first_start
         from hie.engine import process as engine_process  # noqa: F401 - loaded before the fork, shared by it
-        from hie.pipeline import understand  # noqa: F401
+        from hie.understand import understand  # noqa: F401
 
         for line in first_start.prepare(self.settings):
             announce(line)
@@ -232,8 +232,8 @@ def _intake(settings: Settings, wake: int, progress: Progress) -> None:
 
 
 def _pool(settings: Settings, number: int) -> None:
-    from hie.pipeline import understand
     from hie.pool import serve
+    from hie.understand import understand
 
     serve(settings.var, number, understand)
 

@@ -1,6 +1,6 @@
 """The life of a message, one line a step.
 
-understand   decode -> label                      pure, in the pool
+understand   decode -> label                      pure, in the pool: hie.understand
 apply        attribute -> remember -> route -> queue   in the commit that also moves the cursor
 (delivery    gate: consent -> disclosure -> bytes  hie.gate and hie.engine.dispatch)
 """
@@ -10,115 +10,36 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import Connection, insert
 
-from hie import registry
 from hie.audit.chain import Trail
 from hie.audit.events import Kind, event
 from hie.consent import book
 from hie.delivery import outbox
 from hie.delivery.schedule import Entry
-from hie.errors import DecodeError, Rejected
-from hie.identify import Arrival, Attribution, Identity, identifiers_of, person_of, standing
-from hie.labels.label import LabelContext, label
-from hie.labels.unclassified import unclassified
-from hie.model import Acknowledgement, Envelope, FeedContext, Identifier, IdentityStatement, MessageOutcome, Resource
+from hie.identify import (
+    Arrival,
+    Attribution,
+    Identity,
+    identifiers_of_persons,
+    standing,
+)
+from hie.model import Acknowledgement, Envelope, FeedContext, MessageOutcome
 from hie.outcomes import MESSAGE_REASONS
 from hie.participants import Directory
 from hie.record import body, versions
-from hie.routing import Contents, Router, codes_of, kinds_of
+from hie.routing import Contents, Router
 from hie.sections import Feed
 from hie.settings import Settings
 from hie.store import epochs, tables, work_items
 from hie.store.rows import Rows
+from hie.understand import Part, Task, Understood
 
 RELEASED = "released"
 """Flag of a message that a person let out of quarantine: it comes again, out of its order."""
-
-
-class Task(NamedTuple):
-    """What the pool needs to understand one message."""
-
-    format: str
-    raw: bytes
-    context: FeedContext
-    source_types: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One record, ready to be applied: everything the engine needs without opening the body again."""
-
-    index: int
-    event: str
-    processing: str
-    body: bytes
-    person: Any
-    identifiers: tuple[Identifier, ...]
-    statements: tuple[IdentityStatement, ...]
-    seen: tuple[tuple[str, bytes], ...]
-    """References and content hashes of the resources whose versions are followed."""
-    resources: int
-    kinds: frozenset[str]
-    codes: frozenset[str]
-    unclassified: tuple[str, ...]
-    """`system|code` of what no label rule covers."""
-    consents: tuple[Resource, ...]
-    warnings: int
-    unmapped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    parts: tuple[Part, ...] = ()
-    failure: str = ""
-    """Reason of hie.outcomes where there are no parts."""
-    text: str = ""
-    seconds: float = 0.0
-
-
-def understand(task: Task) -> Understood:
-    """Decode and label. Never raises: what cannot be decoded says why."""
-    started = time.perf_counter()
-    try:
-        records = list(registry.decoder(task.format, "decode")(task.raw, task.context))
-        parts = tuple(_part(record, task) for record in records)
-    except DecodeError as error:
-        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
-    except Rejected as error:
-        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
-    except Exception as error:  # a defect of a decoder must cost one message, not the worker
-        return Understood(failure="internal-error", text=type(error).__name__, seconds=time.perf_counter() - started)
-    return Understood(parts, seconds=time.perf_counter() - started)
-
-
-def _part(record: Any, task: Task) -> Part:
-    labels = label(record.resources, LabelContext(source_types=task.source_types))
-    patient = next((r for r in record.resources if f"{r['resourceType']}/{r.get('id')}" == record.patient), None)
-    return Part(
-        index=record.index,
-        event=record.event,
-        processing=record.processing,
-        body=body.pack(record, labels),
-        person=person_of(patient) if patient else None,
-        identifiers=identifiers_of(patient) if patient else (),
-        statements=record.statements,
-        seen=tuple(
-            (f"{r['resourceType']}/{r['id']}", versions.content_hash(r))
-            for r in record.resources
-            if r["resourceType"] not in versions.UNTRACKED
-        ),
-        resources=len(record.resources),
-        kinds=frozenset().union(*map(kinds_of, record.resources)),
-        codes=frozenset().union(*map(codes_of, record.resources)),
-        unclassified=unclassified(record.resources, labels),
-        consents=tuple(r for r in record.resources if r["resourceType"] == "Consent"),
-        warnings=len(record.warnings),
-        unmapped=sum(u.times for u in record.unmapped),
-    )
 
 
 class Step(NamedTuple):
@@ -139,8 +60,6 @@ class Applied:
     """Subscriber -> new deliveries."""
     wake: set[str] = field(default_factory=set)
     """Messages whose unfinished deliveries a repeat asked for."""
-    moved: list[tuple[str, str]] = field(default_factory=list)
-    """Enterprise ids that records moved between."""
     outcomes: list[tuple[str, str, str]] = field(default_factory=list)
     """Feed, outcome, reason of each message."""
     decisions: list[str] = field(default_factory=list)
@@ -174,7 +93,7 @@ class Pipeline:
         attributions = self._attribute(connection, parts, applied)
         self._remember(connection, parts, attributions)
         self._consent(connection, parts, attributions)
-        queued = self._route(parts, attributions)
+        queued = self._route(connection, parts, attributions)
         self._queue(connection, queued, applied)
         self._note_work(connection, parts, time.time())
         self._conclude(connection, steps, parts, attributions, queued, applied)
@@ -192,7 +111,6 @@ class Pipeline:
         disturbed = {eid for attribution in attributions for eid in attribution.disturbed}
         epochs.bump(connection, disturbed)
         for attribution in attributions:
-            applied.moved.extend(attribution.moved)
             if attribution.decision:
                 applied.decisions.append(attribution.decision)
         return attributions
@@ -257,15 +175,21 @@ class Pipeline:
                 self.trail.add(connection, event(Kind.CONSENT_CHANGE, actor, change))
             epochs.bump(connection, {attribution.eid} if attribution.eid else set())
 
-    def _route(self, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]) -> list[outbox.Queued]:
+    def _route(
+        self, connection: Connection, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]
+    ) -> list[outbox.Queued]:
         queued = []
+        known = (
+            identifiers_of_persons(connection, {a.eid for a in attributions if a.eid}) if self.router.rosters else {}
+        )
         for (step, part), attribution in zip(parts, attributions, strict=True):
             if attribution.mpi_record is None:
                 continue
             envelope = step.envelope
             contents = Contents(part.event, envelope.format, self._participant(envelope.feed), part.kinds, part.codes)
             keys = tuple(f"{envelope.feed}|{key}" for key in envelope.keys.ordering) or (envelope.message_id,)
-            for subscriber, _ in self.router.route(contents, part.identifiers, attribution.eid):
+            identifiers = known.get(attribution.eid or "", set()).union(part.identifiers)
+            for subscriber, _ in self.router.route(contents, identifiers):
                 queued.append(
                     outbox.Queued(
                         envelope.message_id,

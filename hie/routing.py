@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -57,43 +57,27 @@ def _event_matches(event: str, format: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(event, p) or p == format for p in patterns)
 
 
-class Roster:
-    """The patients one subscription is about: identifiers from a file, and the enterprise ids they turned out to be."""
-
-    def __init__(self, identifiers: Iterable[Identifier]) -> None:
-        self.identifiers = frozenset(identifiers)
-        self.eids: set[str] = set()
-
-    def holds(self, identifiers: Iterable[Identifier], eid: str | None) -> bool:
-        if eid is not None and eid in self.eids:
-            return True
-        if self.identifiers.isdisjoint(identifiers):
-            return False
-        if eid is not None:
-            self.eids.add(eid)
-        return True
-
-    @classmethod
-    def read(cls, file: Path) -> Roster:
-        """CSV with the header `authority,type,value`. Raises ConfigurationError with the line."""
-        try:
-            text = file.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError):
-            raise ConfigurationError("the roster cannot be read as text", file=str(file), code="bad-roster") from None
-        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        found = []
-        try:
-            if rows.fieldnames is None or not {"authority", "type", "value"} <= set(rows.fieldnames):
-                raise ConfigurationError(
-                    "a roster has the columns authority,type,value", file=str(file), line=1, code="bad-roster"
-                )
-            for row in rows:
-                if None in row.values():
-                    raise ConfigurationError("lacks a column", file=str(file), line=rows.line_num, code="bad-roster")
-                found.append(Identifier(row["authority"], row["type"], row["value"]))
-        except csv.Error:
-            raise ConfigurationError("is no CSV", file=str(file), line=rows.line_num, code="bad-roster") from None
-        return cls(found)
+def read_roster(file: Path) -> frozenset[Identifier]:
+    """The patients one subscription is about. CSV with the header `authority,type,value`. Raises ConfigurationError with
+    the line."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError("the roster cannot be read as text", file=str(file), code="bad-roster") from None
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    found = []
+    try:
+        if rows.fieldnames is None or not {"authority", "type", "value"} <= set(rows.fieldnames):
+            raise ConfigurationError(
+                "a roster has the columns authority,type,value", file=str(file), line=1, code="bad-roster"
+            )
+        for row in rows:
+            if None in row.values():
+                raise ConfigurationError("lacks a column", file=str(file), line=rows.line_num, code="bad-roster")
+            found.append(Identifier(row["authority"], row["type"], row["value"]))
+    except csv.Error:
+        raise ConfigurationError("is no CSV", file=str(file), line=rows.line_num, code="bad-roster") from None
+    return frozenset(found)
 
 
 def matches(subscription: Subscription, contents: Contents) -> bool:
@@ -123,31 +107,27 @@ CONTEXT = frozenset(
 
 
 class Router:
-    """The subscribers of a configuration with their rosters."""
+    """The subscribers of a configuration with their rosters. Keeps nothing it has seen: whom a roster means is looked up
+    with every batch, so a link made anywhere holds at once."""
 
     def __init__(self, subscribers: Sequence[Subscriber], directory: Path) -> None:
         self.subscribers = subscribers
-        self.rosters: dict[tuple[str, int], Roster] = {}
+        self.rosters: dict[tuple[str, int], frozenset[Identifier]] = {}
         for subscriber in subscribers:
             for i, subscription in enumerate(subscriber.subscriptions):
                 if subscription.roster is not None:
-                    self.rosters[subscriber.name, i] = Roster.read(directory / subscription.roster)
+                    self.rosters[subscriber.name, i] = read_roster(directory / subscription.roster)
 
-    def route(
-        self, contents: Contents, identifiers: Sequence[Identifier], eid: str | None
-    ) -> list[tuple[Subscriber, int]]:
-        """Subscribers that get the record, each with the number of the first subscription that asks for it."""
+    def route(self, contents: Contents, identifiers: Collection[Identifier]) -> list[tuple[Subscriber, int]]:
+        """Subscribers that get the record, each with the number of the first subscription that asks for it.
+
+        `identifiers`: where there are rosters, all that the person is known by anywhere.
+        """
         found = []
         for subscriber in self.subscribers:
             for i, subscription in enumerate(subscriber.subscriptions):
                 roster = self.rosters.get((subscriber.name, i))
-                if matches(subscription, contents) and (roster is None or roster.holds(identifiers, eid)):
+                if matches(subscription, contents) and (roster is None or not roster.isdisjoint(identifiers)):
                     found.append((subscriber, i))
                     break
         return found
-
-    def roster_moved(self, old: str, new: str) -> None:
-        """A link moved a record between enterprise ids: rosters that held the old one hold the new one too."""
-        for roster in self.rosters.values():
-            if old in roster.eids:
-                roster.eids.add(new)

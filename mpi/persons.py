@@ -91,6 +91,22 @@ def find(connection: Connection, identifier: Identifier) -> int | None:
     return None if found is None else int(found)
 
 
+def identifiers(connection: Connection, eids: Iterable[str]) -> dict[str, set[Identifier]]:
+    """EID -> every identifier its records say or have had merged into them."""
+    numbers_ = {enterprise.as_number(eid): eid for eid in eids}
+    result: dict[str, set[Identifier]] = {eid: set() for eid in numbers_.values()}
+    r, a = RECORD.c, ALIAS.c
+    said = select(r.eid, r.authority, r.type, r.value, r.person).where(r.eid.in_(list(numbers_)))
+    for eid, authority, type_, value, person in connection.execute(said):
+        result[numbers_[eid]].update(load(person).identifiers)
+        if value is not None:
+            result[numbers_[eid]].add(Identifier(authority, type_, value))
+    merged = select(r.eid, a.authority, a.type, a.value).join_from(ALIAS, RECORD, r.id == a.record_id)
+    for eid, *alias in connection.execute(merged.where(r.eid.in_(list(numbers_)))):
+        result[numbers_[eid]].add(Identifier(*alias))
+    return result
+
+
 def open_possibles(connection: Connection, eids: Iterable[str]) -> dict[str, set[str]]:
     """EID -> EIDs of persons it may be, while the question is open: all their denies apply, none of their permits."""
     numbers_ = {enterprise.as_number(eid): eid for eid in eids}

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from hie.errors import HieError, StoreUnavailable
 from hie.failpoint import failpoint
+from hie.intake.journals import JournalReader
 from hie.intake.position import Position
-from hie.intake.reader import Entry, Reader
+from hie.intake.reader import Entry
 from hie.logs import get_logger
 from hie.pipeline import Applied, Pipeline, Step
 from hie.pool import Worker
@@ -42,7 +42,7 @@ class Absorber:
         self,
         pipeline: Pipeline,
         writer: Writer,
-        journal: Path,
+        journal: JournalReader,
         workers: Sequence[Worker],
         batch: int,
         applied: Callable[[Applied], None],
@@ -50,7 +50,7 @@ class Absorber:
     ) -> None:
         self.pipeline = pipeline
         self.writer = writer
-        self.reader = Reader(journal)
+        self.reader = journal
         self.workers = workers
         self.batch = batch
         self.applied = applied

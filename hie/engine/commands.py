@@ -19,7 +19,7 @@ from hie.delivery.outbox import KEY_SEPARATOR
 from hie.delivery.schedule import Entry
 from hie.errors import HieError, NotFound
 from hie.identify import eid_of, members_of, persons_of, resolve
-from hie.intake.reader import Reader
+from hie.intake import journals
 from hie.model import Identifier
 from hie.pipeline import RELEASED, Step
 from hie.store import epochs, messages, subscribers
@@ -185,8 +185,10 @@ class Commands:
     async def _quarantine_release(self, actor: str, ids: list[str]) -> dict[str, Any]:
         """Runs quarantined messages through today's decoders again."""
         released = 0
+        settings = self.engine.settings
+        journal = journals.open_reader(settings.database_url, settings.var / "journal")
         for id in ids:
-            entry = await asyncio.to_thread(Reader(self.engine.settings.var / "journal").get, id)
+            entry = await asyncio.to_thread(journal.get, id)
             understood = await asyncio.to_thread(self.engine.understand, entry.envelope)
             step = Step(entry.envelope, None, "", (*entry.flags, RELEASED), understood)
 

@@ -28,13 +28,14 @@ from hie.engine.control_server import ControlServer
 from hie.engine.dispatch import Dispatcher
 from hie.errors import StoreUnavailable
 from hie.gate import Gate
-from hie.identify import Identity, persons_of
+from hie.identify import Identity
+from hie.intake import journals
 from hie.intake.position import Position
 from hie.intake.pressure import Progress
 from hie.logs import get_logger
 from hie.metrics import meter
 from hie.model import Envelope
-from hie.pipeline import Applied, Pipeline, Understood, understand
+from hie.pipeline import Applied, Pipeline
 from hie.pool import Worker
 from hie.routing import Router
 from hie.sections import Subscriber
@@ -42,6 +43,7 @@ from hie.settings import Settings, adapter_settings
 from hie.store import lanes, subscribers
 from hie.store.database import open_reader, open_writer
 from hie.store.writer import Writer
+from hie.understand import Understood, understand
 
 log = get_logger(__name__)
 
@@ -81,7 +83,7 @@ class Engine:
         self.absorber = Absorber(
             self.pipeline,
             self.writer,
-            self.settings.var / "journal",
+            journals.open_reader(self.settings.database_url, self.settings.var / "journal"),
             workers,
             self.settings.workers.batch,
             self.applied,
@@ -128,8 +130,6 @@ class Engine:
         """The normal start, which is also recovery: attempts that were begun are unknown, the cursor says where to go on."""
         lanes.take(connection, f"{self.settings.name}:{os.getpid()}", time.time())
         unknown = outbox.mark_unknown(connection)
-        for roster in self.router.rosters.values():
-            roster.eids = persons_of(connection, roster.identifiers)
         self.trail.add(
             connection,
             event(
@@ -163,7 +163,7 @@ class Engine:
             return subscribers.paused(connection)
 
     def _dispatcher(self, subscriber: Subscriber) -> Dispatcher:
-        settings = adapter_settings("sinks", subscriber.sink)
+        settings = adapter_settings("sinks", subscriber.sink, self.settings.directory)
         connect = registry.named("sinks", str(subscriber.sink["kind"]), "connect")
         return Dispatcher(
             subscriber,
@@ -195,8 +195,6 @@ class Engine:
         """After the commit of a batch: new deliveries are scheduled, repeats wake their originals, metrics count."""
         for name, entries in applied.entries.items():
             self.dispatchers[name].add(entries)
-        for old, new in applied.moved:
-            self.router.roster_moved(old, new)
         for feed, outcome, reason in applied.outcomes:
             meter().count("hie_messages_processed_total", feed=feed, outcome=outcome, reason=reason)
         for decision in applied.decisions:

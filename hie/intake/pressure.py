@@ -48,10 +48,9 @@ class Progress:
     def backlog(self, newest: Position) -> int:
         """Messages behind, counting both sides of the outbox. A night's change of day file counts the new day only."""
         day, seq = _APPLIED.unpack_from(self._page, 0)
-        if day == _COUNTED:
-            waiting = seq
-        else:
-            waiting = newest.seq - seq if day == _day(newest.day) else newest.seq
+        if day not in (_COUNTED, _day(newest.day)):
+            seq = 0
+        waiting = seq if day == _COUNTED else newest.seq - seq
         return int(max(0, waiting) + max(_UNDELIVERED.unpack_from(self._page, slot)[0] for slot in self._slots))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hie.errors import ConfigurationError
 from hie.model import Identifier
-from hie.routing import Contents, Roster, Router, codes_of, kinds_of, matches, wanted
+from hie.routing import Contents, Router, codes_of, kinds_of, matches, read_roster, wanted
 from hie.sections import Subscriber, Subscription
 
 LAB = {
@@ -59,23 +59,17 @@ def _router(directory: Path) -> Router:
     return Router((subscriber,), directory)
 
 
-def test_a_roster_follows_the_person_not_the_number(tmp_path: Path) -> None:
+def test_a_roster_holds_whoever_is_known_by_a_number_on_it(tmp_path: Path) -> None:
     router = _router(tmp_path)
     listed, other = Identifier("urn:a", "MR", "1"), Identifier("urn:b", "MR", "77")
-    assert not router.route(CONTENTS, [other], "EID1")
-    assert router.route(CONTENTS, [listed], "EID1")
-    assert router.route(CONTENTS, [other], "EID1"), "another clinic's record of the same person"
-    assert not router.route(CONTENTS, [Identifier("urn:b", "MR", "1")], "EID2"), "the value alone is nobody"
-
-
-def test_a_roster_moves_with_a_link(tmp_path: Path) -> None:
-    router = _router(tmp_path)
-    router.route(CONTENTS, [Identifier("urn:a", "MR", "1")], "OLD")
-    router.roster_moved("OLD", "NEW")
-    assert router.route(CONTENTS, [Identifier("urn:b", "MR", "77")], "NEW")
+    assert not router.route(CONTENTS, [other])
+    assert router.route(CONTENTS, [listed])
+    assert router.route(CONTENTS, [other, listed]), "another clinic's record of the same person"
+    assert not router.route(CONTENTS, [Identifier("urn:b", "MR", "1")]), "the value alone is nobody"
+    assert not router.route(CONTENTS, [other]), "nothing is remembered: the index says who is who"
 
 
 def test_a_roster_without_its_columns_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("mrn\n1\n")
     with pytest.raises(ConfigurationError, match="authority,type,value"):
-        Roster.read(tmp_path / "bad.csv")
+        read_roster(tmp_path / "bad.csv")

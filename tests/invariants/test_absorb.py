@@ -12,7 +12,8 @@ from hie.engine.absorb import Absorber
 from hie.errors import StoreUnavailable
 from hie.intake.position import Position
 from hie.model import Envelope, Keys
-from hie.pipeline import Applied, Step, Understood
+from hie.pipeline import Applied, Step
+from hie.understand import Understood
 
 
 class Flaky:

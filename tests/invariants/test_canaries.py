@@ -14,9 +14,9 @@ import pytest
 from hie.audit import events
 from hie.audit.events import Kind, event
 from hie.model import Envelope, FeedContext, Keys
-from hie.pipeline import Task, understand
 from hie.simulation import documents, messages
 from hie.simulation.people import someone
+from hie.understand import Task, understand
 from tests.node import Site
 
 FAMILY, GIVEN, MRN, STREET, VALUE, NOTE = "Qzyxwolf", "Jkvanessa", "MRN7Q7Z7", "Xylophon", "Vbnmresult", "Wqnarrative"
@@ -140,9 +140,9 @@ def test_an_exceptions_text_stays_where_it_was_raised(monkeypatch: pytest.Monkey
 
 @pytest.mark.broken(8)
 def test_an_exceptions_text_that_is_passed_on_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    import hie.pipeline
+    import hie.understand
 
-    monkeypatch.setattr(hie.pipeline, "type", lambda error: SimpleNamespace(__name__=str(error)), raising=False)
+    monkeypatch.setattr(hie.understand, "type", lambda error: SimpleNamespace(__name__=str(error)), raising=False)
     assert leaked({"text": crash_text(monkeypatch)}) == [f"{FAMILY} in text"]
 
 

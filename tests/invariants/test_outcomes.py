@@ -16,10 +16,11 @@ from sqlalchemy import Connection, text, update
 from hie.delivery import outbox
 from hie.model import DeliveryState, MessageOutcome
 from hie.outcomes import DELIVERY_REASONS, MESSAGE_REASONS
-from hie.pipeline import Step, Understood, _reason
+from hie.pipeline import Step, _reason
 from hie.simulation.people import someone
 from hie.store import subscribers
 from hie.store.tables import delivery
+from hie.understand import Understood
 from tests.invariants.bench import Bench, disclosed_against_a_deny, opt_out
 
 ACTS = ("deliver", "temporary", "unknown", "refused", "crash", "purge", "purge-meanwhile", "deny", "allow", "defect")

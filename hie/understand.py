@@ -1,0 +1,98 @@
+"""What the pool makes of the bytes of one message: records, each ready to be applied. Pure."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hie import registry
+from hie.errors import DecodeError, Rejected
+from hie.identify import identifiers_of, person_of
+from hie.labels.label import LabelContext, label
+from hie.labels.unclassified import unclassified
+from hie.model import FeedContext, Identifier, IdentityStatement, Resource
+from hie.record import body, versions
+from hie.routing import codes_of, kinds_of
+
+
+class Task(NamedTuple):
+    """What the pool needs to understand one message."""
+
+    format: str
+    raw: bytes
+    context: FeedContext
+    source_types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One record, ready to be applied: everything the engine needs without opening the body again."""
+
+    index: int
+    event: str
+    processing: str
+    body: bytes
+    person: Any
+    identifiers: tuple[Identifier, ...]
+    statements: tuple[IdentityStatement, ...]
+    seen: tuple[tuple[str, bytes], ...]
+    """References and content hashes of the resources whose versions are followed."""
+    resources: int
+    kinds: frozenset[str]
+    codes: frozenset[str]
+    unclassified: tuple[str, ...]
+    """`system|code` of what no label rule covers."""
+    consents: tuple[Resource, ...]
+    warnings: int
+    unmapped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    parts: tuple[Part, ...] = ()
+    failure: str = ""
+    """Reason of hie.outcomes where there are no parts."""
+    text: str = ""
+    seconds: float = 0.0
+
+
+def understand(task: Task) -> Understood:
+    """Decode and label. Never raises: what cannot be decoded says why."""
+    started = time.perf_counter()
+    try:
+        records = list(registry.decoder(task.format, "decode")(task.raw, task.context))
+        parts = tuple(_part(record, task) for record in records)
+    except DecodeError as error:
+        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
+    except Rejected as error:
+        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
+    except Exception as error:  # a defect of a decoder must cost one message, not the worker
+        return Understood(failure="internal-error", text=type(error).__name__, seconds=time.perf_counter() - started)
+    return Understood(parts, seconds=time.perf_counter() - started)
+
+
+def _part(record: Any, task: Task) -> Part:
+    labels = label(record.resources, LabelContext(source_types=task.source_types))
+    patient = next((r for r in record.resources if f"{r['resourceType']}/{r.get('id')}" == record.patient), None)
+    return Part(
+        index=record.index,
+        event=record.event,
+        processing=record.processing,
+        body=body.pack(record, labels),
+        person=person_of(patient) if patient else None,
+        identifiers=identifiers_of(patient) if patient else (),
+        statements=record.statements,
+        seen=tuple(
+            (f"{r['resourceType']}/{r['id']}", versions.content_hash(r))
+            for r in record.resources
+            if r["resourceType"] not in versions.UNTRACKED
+        ),
+        resources=len(record.resources),
+        kinds=frozenset().union(*map(kinds_of, record.resources)),
+        codes=frozenset().union(*map(codes_of, record.resources)),
+        unclassified=unclassified(record.resources, labels),
+        consents=tuple(r for r in record.resources if r["resourceType"] == "Consent"),
+        warnings=len(record.warnings),
+        unmapped=sum(u.times for u in record.unmapped),
+    )
