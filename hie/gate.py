@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from hie import registry
 from hie.audit.chain import Trail
@@ -25,13 +25,14 @@ from hie.consent.redact import leaks
 from hie.delivery import outbox, shadow
 from hie.errors import PermanentRefusal
 from hie.identify import candidates_of, eids_of
-from hie.intake.reader import Reader
+from hie.intake import journals
 from hie.judgement import Judge, Judged, outcome_of, unheld
 from hie.model import DeliveryState, MessageOutcome, Outcome, SubscriberContext, View
 from hie.record import body
 from hie.sections import Subscriber
 from hie.settings import Settings
 from hie.store import epochs
+from hie.store.ids import next_ids
 from hie.store.rows import Rows
 from hie.store.tables import disclosure, message, record
 
@@ -97,7 +98,7 @@ class Gate:
         self.policy = policy
         self.trail = trail
         self.judge = Judge(settings, policy)
-        self.journal = Reader(journal)
+        self.journal = journals.open_reader(settings.database_url, journal)
         self.feeds = {feed.name: feed.participant for feed in settings.feeds}
         self.shadows = frozenset(feed.name for feed in settings.feeds if feed.shadow)
 
@@ -177,7 +178,7 @@ class Gate:
     def begin(self, connection: Connection, subscriber: Subscriber, prepared: Sequence[Prepared]) -> Begun:
         """T1. Raises nothing of its own: what the store cannot take is not sent."""
         now = time.time()
-        epoch = epochs.read(connection, {p.eid for p in prepared}.union(*(p.others for p in prepared)))
+        epoch = epochs.settled(connection, {p.eid for p in prepared}.union(*(p.others for p in prepared)))
         eids = eids_of(connection, {p.mpi_record for p in prepared})
         waiting = outbox.waiting(connection, [p.delivery_id for p in prepared])
         gone = [p.delivery_id for p in prepared if p.delivery_id not in waiting]
@@ -191,8 +192,8 @@ class Gate:
         ]
         sendable = [p for p in current if p.payload]
         ended = [p for p in current if not p.payload]
-        last = connection.execute(select(func.coalesce(func.max(disclosure.c.id), 0))).scalar_one()
-        sendable = [replace(p, disclosure=last + i) for i, p in enumerate(sendable, 1)]
+        numbers = next_ids(connection, "disclosure", len(sendable))
+        sendable = [replace(p, disclosure=number) for p, number in zip(sendable, numbers, strict=True)]
         if sendable:
             _DISCLOSURE.run(connection, [self._disclosure(subscriber, p, now) for p in sendable])
         outbox.begin(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from hie.model import DeliveryState
+from hie.store.ids import next_ids
 from hie.store.rows import Rows
 from hie.store.tables import delivery, disclosure
 
@@ -52,8 +53,7 @@ def queue(connection: Connection, rows: Sequence[Queued], now: float) -> list[in
     """Inserts and answers the ids, rising in the order given."""
     if not rows:
         return []
-    last = connection.execute(select(func.coalesce(func.max(delivery.c.id), 0))).scalar_one()
-    ids = list(range(last + 1, last + 1 + len(rows)))
+    ids = list(next_ids(connection, "delivery", len(rows)))
     _INSERT.run(
         connection,
         [
