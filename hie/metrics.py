@@ -54,7 +54,19 @@ TABLE = (
     Declared(
         "hie_connections_closed_total", "counter", "Connections refused or closed by this side.", ("feed", "reason")
     ),
-    Declared("hie_feed_connected", "level", "Open connections of a feed.", ("feed",)),
+    Declared("hie_feed_connected", "level", "Open connections of a feed; 1 for a folder that it works.", ("feed",)),
+    Declared(
+        "hie_files_total",
+        "counter",
+        "Files taken from a folder, by how they ended: done, repeated, partly-refused, refused.",
+        ("feed", "result"),
+    ),
+    Declared(
+        "hie_folder_failures_total",
+        "counter",
+        "Attempts that a folder did not allow: gone, permission, read-only, full, input-output.",
+        ("feed", "reason"),
+    ),
     Declared(
         "hie_journal_commits_total", "counter", "Commits of the journal; messages divided by commits is the group size."
     ),
@@ -117,7 +129,18 @@ TABLE = (
     Declared("hie_store_readable", "state", "1 where the states could be read at this scrape, else 0."),
     Declared("hie_journal_bytes", "state", "Size of the journal on disk."),
     Declared("hie_disk_free_bytes", "state", "Bytes that can still be written under the state directory."),
-    Declared("hie_certificate_expiry_timestamp_seconds", "state", "When a certificate ends.", ("name",)),
+    Declared(
+        "hie_certificate_expiry_timestamp_seconds",
+        "state",
+        "When a certificate ends: of a chain the first to end, of a file of authorities the last. Absent where the file cannot be read.",
+        ("name",),
+    ),
+    Declared(
+        "hie_certificate_loads_total",
+        "counter",
+        "Certificate files read, at the first use and whenever they change: loaded, or refused (the last good ones stay in force).",
+        ("setting", "result"),
+    ),
     Declared("hie_config_info", "state", "Configuration in force, by its hash.", ("hash",)),
     Declared("hie_audit_chain_verified_timestamp_seconds", "state", "When the audit chain was last verified."),
     Declared(
