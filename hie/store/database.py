@@ -1,4 +1,4 @@
-"""Opening `hie.db`: pragmas, read-only views, migrations."""
+"""Opening the database: what each connection is told, read-only views, migrations."""
 
 from __future__ import annotations
 
@@ -10,40 +10,79 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+POSTGRESQL = {
+    "connect_timeout": 3,
+    # a server that vanished without a word is noticed within seconds, also with an answer outstanding
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
+"""What libpq is told of a connection."""
+STOPPED = "5s"
+"""A process that stands still within a transaction holds up the others no longer than this: the server ends it."""
+
 
 def open_writer(url: str) -> Engine:
-    """The engine's own connection. WAL and synchronous=FULL: a commit that returned survives power loss."""
-    engine = create_engine(url, poolclass=StaticPool if url.startswith("sqlite") else None)
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            connection.isolation_level = None
-            for pragma in (
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                "busy_timeout=10000",
-                "foreign_keys=OFF",
-                "cache_size=-65536",
-                "wal_autocheckpoint=4000",
-                "temp_store=MEMORY",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-
-        @event.listens_for(engine, "begin")
-        def begin(connection: Any) -> None:
-            # take the write lock at once: a read that turns into a write could otherwise lose to another writer
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+    """The engine's own connection: a commit that returned survives power loss."""
+    return _sqlite_writer(url) if url.startswith("sqlite") else _postgresql(url, *_WRITER)
 
 
 def open_reader(url: str) -> Engine:
     """For who only reads (web, CLI, the gate): cannot write, by the database's own rule, and sees one snapshot a
     transaction, so that what it reads later never belies what it read before.
     """
-    if not url.startswith("sqlite"):
-        return create_engine(url, isolation_level="REPEATABLE READ")
+    if url.startswith("sqlite"):
+        return _sqlite_reader(url)
+    return _postgresql(url, "SET default_transaction_read_only = on", isolation_level="REPEATABLE READ")
+
+
+_WRITER = (
+    # stricter than asked is left alone
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'",
+    f"SET idle_in_transaction_session_timeout = '{STOPPED}'",
+)
+
+
+def _postgresql(url: str, *settings: str, **options: Any) -> Engine:
+    engine = create_engine(url, connect_args=POSTGRESQL, **options)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        for setting in settings:
+            connection.execute(setting)
+        connection.commit()
+
+    return engine
+
+
+def _sqlite_writer(url: str) -> Engine:
+    """WAL and synchronous=FULL."""
+    engine = create_engine(url, poolclass=StaticPool)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "busy_timeout=10000",
+            "foreign_keys=OFF",
+            "cache_size=-65536",
+            "wal_autocheckpoint=4000",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # take the write lock at once: a read that turns into a write could otherwise lose to another writer
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _sqlite_reader(url: str) -> Engine:
     engine = create_engine(url)
 
     @event.listens_for(engine, "connect")
