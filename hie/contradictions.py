@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from difflib import get_close_matches
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from hie import registry
+from hie.spelling import meant
 
 if TYPE_CHECKING:
+    from hie.sections import Subscriber
     from hie.settings import Settings
 
 DEFAULT_MLLP_PORT = 2575
@@ -28,6 +30,7 @@ def contradictions(settings: Settings) -> Iterator[Found]:
     yield from _circles(settings)
     yield from _names_of_two(settings)
     yield from _taps(settings)
+    yield from _open_doors(settings)
     if settings.workers.engines > 1 and not settings.database.startswith("postgresql"):
         hint = "SQLite has one writer: one engine"
         yield ("workers", "engines"), "more than one engine needs PostgreSQL", "engines-need-postgresql", hint
@@ -36,10 +39,17 @@ def contradictions(settings: Settings) -> Iterator[Found]:
     for i, feed in enumerate(settings.feeds):
         if feed.charset is not None and not _is_charset(feed.charset):
             yield ("feeds", i, "charset"), "is no character set such as utf-8 or iso-8859-1", "unknown-charset", ""
+        for key in sorted(feed.overrides.keys() - (known := registry.overrides(feed.format))):
+            text = f"the decoder of {feed.format!r} has no override {key!r}"
+            yield ("feeds", i, "overrides", key), text, "unknown-override", meant(key, known)
     for i, subscriber in enumerate(settings.subscribers):
+        yield from _retries(i, subscriber)
+        if not subscriber.purpose.strip():
+            hint = "a code of v3-ActReason: TREAT, HPAYMT, HOPERAT, PUBHLTH ..."
+            yield ("subscribers", i, "purpose"), "a subscriber receives for a purpose", "no-purpose", hint
         kind = str(subscriber.sink.get("kind", ""))
         carried = registry.carried(kind)
-        if carried and subscriber.encoder not in carried:
+        if carried and subscriber.encoder not in carried and subscriber.encoder in registry.names("encoders"):
             text = f"a sink of kind {kind!r} does not carry what the encoder {subscriber.encoder!r} writes"
             yield ("subscribers", i, "encoder"), text, "encoder-and-sink", f"one of {', '.join(carried)}"
         for j, subscription in enumerate(subscriber.subscriptions):
@@ -72,13 +82,48 @@ def _listeners(settings: Settings) -> Iterator[Found]:
         taken.append((host, int(port), f"feed {feed.name}"))
 
 
+def beyond_loopback(host: str) -> bool:
+    """Whether others than this machine reach what listens there."""
+    if host == "localhost":
+        return False
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def _open_doors(settings: Settings) -> Iterator[Found]:
+    """Without TLS the networks of an MLLP feed are its only credential: everybody is none."""
+    for i, feed in enumerate(settings.feeds):
+        sources = feed.source.get("sources") or ()
+        everybody = [n for n in (sources if isinstance(sources, list) else [sources]) if str(n).endswith("/0")]
+        reached = beyond_loopback(str(feed.source.get("host", "127.0.0.1")))
+        if feed.kind == "mllp" and reached and everybody and not feed.source.get("tls"):
+            text = f"anybody who reaches {feed.source['host']} may send, in clear text"
+            yield ("feeds", i, "source", "sources"), text, "open-to-everybody", "name the clinic's network, or set tls"
+
+
+def _retries(i: int, subscriber: Subscriber) -> Iterator[Found]:
+    retry, path = subscriber.retry, ("subscribers", i, "retry")
+    if retry.first <= 0:
+        yield (
+            (*path, "first"),
+            "attempts without a pause would flood the subscriber",
+            "retry-without-pause",
+            "1s or more",
+        )
+    if retry.longest < retry.first:
+        yield (*path, "longest"), "the longest wait is shorter than the first", "retry-order", "longest >= first"
+    if retry.give_up < retry.first:
+        yield (*path, "give_up"), "gives up before the second attempt", "retry-order", "give_up >= first"
+
+
 def _taps(settings: Settings) -> Iterator[Found]:
     names = [s.name for s in settings.subscribers]
     for i, feed in enumerate(settings.feeds):
         if feed.tap is not None and feed.tap not in names:
-            near = get_close_matches(feed.tap, names, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else ""
-            yield ("feeds", i, "tap"), f"no subscriber is called {feed.tap!r}", "unknown-subscriber", hint
+            text = f"no subscriber is called {feed.tap!r}"
+            yield ("feeds", i, "tap"), text, "unknown-subscriber", meant(feed.tap, names)
 
 
 def _circles(settings: Settings) -> Iterator[Found]:

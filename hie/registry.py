@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from hie.errors import ConfigurationError
+from hie.spelling import meant
 
 GROUP = "hie.adapters"
 
@@ -57,7 +58,7 @@ def decoder(format: str, part: str) -> Any:
     for manifest in manifests().values():
         if manifest.data.get("decoder", {}).get("format") == format:
             return manifest.part("decoder", part)
-    hint = f"one of {', '.join(formats())}"
+    hint = meant(format, formats())
     raise ConfigurationError(f"no adapter decodes {format!r}", code="unknown-format", hint=hint)
 
 
@@ -81,10 +82,14 @@ def named(section: str, name: str, part: str | None = None) -> Any:
     for manifest in manifests().values():
         if name in manifest.data.get(section, {}):
             return manifest.part(section, name, part) if part else manifest.part(section, name)
-    known = sorted({n for m in manifests().values() for n in m.data.get(section, {})})
     raise ConfigurationError(
-        f"no adapter has {name!r} among its {section}", code=f"unknown-{section}", hint=f"one of {', '.join(known)}"
+        f"no adapter has {name!r} among its {section}", code=f"unknown-{section}", hint=meant(name, names(section))
     )
+
+
+def names(section: str) -> list[str]:
+    """The sources, sinks or encoders of all adapters; loads none of them."""
+    return sorted({name for manifest in manifests().values() for name in manifest.data.get(section, {})})
 
 
 def formats() -> list[str]:
@@ -97,4 +102,12 @@ def carried(sink: str) -> list[str]:
     for manifest in manifests().values():
         if sink in manifest.data.get("sinks", {}):
             return list(manifest.data["sinks"][sink].get("encoders", ()))
+    return []
+
+
+def overrides(format: str) -> list[str]:
+    """The keys that a feed of this format may have under `overrides`, by the manifest of its decoder."""
+    for manifest in manifests().values():
+        if manifest.data.get("decoder", {}).get("format") == format:
+            return sorted(manifest.data.get("overrides", ()))
     return []

@@ -26,7 +26,8 @@ def duration(text: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(duration)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Section(BaseModel):

@@ -6,18 +6,20 @@ The sections are in hie.sections. An unknown key is an error that names the near
 from __future__ import annotations
 
 import hashlib
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
-from hie import registry, yamlfile
-from hie.contradictions import contradictions
+from hie import referenced, registry, yamlfile
+from hie.contradictions import Found, contradictions
 from hie.errors import ConfigurationError
 from hie.includes import with_includes
-from hie.sections import Feed, Http, Name, Participant, Section, Subscriber, Workers
+from hie.sections import NAME, Feed, Http, Name, Participant, Section, Subscriber, Workers
+from hie.spelling import meant
+
+DATABASE = r"^(|sqlite:///.+|postgresql(\+psycopg)?://.+)$"
 
 
 class Settings(Section):
@@ -27,7 +29,7 @@ class Settings(Section):
     """Name of the node in logs, metrics and the audit chain."""
     var: Path = Path("var")
     """Where all state lives: remove it and the node is new."""
-    database: str = Field(default="", pattern=r"^(|sqlite:///.+|postgresql(\+psycopg)?://.+)$")
+    database: str = Field(default="", pattern=DATABASE)
     """SQLAlchemy URL, `sqlite:///` or `postgresql+psycopg://`; empty: SQLite in `var/hie.db`."""
     jurisdiction: str = "us-opt-out"
     """Name of a shipped policy, or the path of a policy file."""
@@ -43,13 +45,16 @@ class Settings(Section):
     """What comes in."""
     subscribers: tuple[Subscriber, ...] = ()
     """What goes out."""
+    _digests: dict[referenced.Place, str] = PrivateAttr(default_factory=dict)
 
     @property
     def hash(self) -> str:
-        """16 hex digits over everything that decides about a message."""
-        return hashlib.sha256(
-            orjson.dumps(self.model_dump(mode="json", exclude={"var", "directory"}), option=orjson.OPT_SORT_KEYS)
-        ).hexdigest()[:16]
+        """16 hex digits over everything that decides about a message: of a file it refers to, what the file held when the
+        configuration was read, wherever it lies."""
+        body = self.model_dump(mode="json", exclude={"var", "directory"})
+        for place, digest in self._digests.items():
+            referenced.put(body, place, digest)
+        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
     @property
     def database_url(self) -> str:
@@ -64,6 +69,26 @@ class Settings(Section):
     def participant(self, name: str) -> Participant:
         return next(p for p in self.participants if p.name == name)
 
+    def with_files(self, var: Path, directory: Path) -> Settings:
+        """The same where relative paths begin at `directory`, with what the files it refers to hold now."""
+        placed = self.model_copy(update={"var": var, "directory": directory})
+        placed._digests = referenced.digests(placed)
+        return placed
+
+
+class Reading(NamedTuple):
+    """A configuration as far as it could be read. `settings` is None where none can be built."""
+
+    settings: Settings | None
+    errors: list[ConfigurationError]
+    document: yamlfile.Document
+
+    def at(self, found: Found) -> ConfigurationError:
+        """Something found, with the file and the line where it stands."""
+        path, text, code, hint = found
+        file, line = self.document.position(path)
+        return ConfigurationError(text, file=file, line=line, code=code, hint=hint)
+
 
 def load(file: Path) -> Settings:
     """Reads and checks a configuration. Raises ConfigurationError for the first thing wrong; `problems` lists all."""
@@ -76,16 +101,23 @@ def load(file: Path) -> Settings:
 
 def problems(file: Path) -> tuple[Settings | None, list[ConfigurationError]]:
     """The settings (None where they cannot be built) and everything wrong with them, in file order."""
+    reading = read(file)
+    return reading.settings, reading.errors
+
+
+def read(file: Path) -> Reading:
     try:
         document = with_includes(file)
     except ConfigurationError as error:
-        return None, [error]
+        return Reading(None, [error], yamlfile.Document({}, {}))
     try:
         settings = Settings.model_validate(document.value)
     except ValidationError as error:
-        return None, [_explain(e, document, Settings) for e in error.errors()]
-    settings = settings.model_copy(update={"var": _beside(file, settings.var), "directory": file.parent.resolve()})
-    return settings, _cross_check(settings, document, file)
+        return Reading(None, [_explain(e, document, Settings) for e in error.errors()], document)
+    settings = settings.with_files(_beside(file, settings.var), file.parent.resolve())
+    reading = Reading(settings, [], document)
+    reading.errors.extend(_cross_check(settings, reading, file))
+    return reading
 
 
 def _beside(file: Path, path: Path) -> Path:
@@ -100,13 +132,18 @@ def _explain(
     name = ".".join(str(p) for p in path)
     if error["type"] == "extra_forbidden":
         valid = _fields(model, error["loc"][:-1])
-        nearest = get_close_matches(str(path[-1]), valid, 1, 0.5)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"one of {', '.join(valid)}"
+        hint = meant(str(path[-1]), valid) or f"one of {', '.join(valid)}"
         return ConfigurationError(f"unknown key {name!r}", file=file, line=line, code="unknown-key", hint=hint)
     if error["type"] == "missing":
         return ConfigurationError(f"{name!r} is missing", file=file, line=line, code="missing-key")
+    hint = ""
     words = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-    return ConfigurationError(f"{name}: {words}", file=file, line=line, code="bad-value")
+    if error["type"] == "string_pattern_mismatch":
+        words = _PATTERNS.get(error["ctx"]["pattern"], words)
+    elif error["type"] == "literal_error":
+        valid = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        words, hint = "is none of the words it may be", meant(str(error["input"]), valid)
+    return ConfigurationError(f"{name}: {words}", file=file, line=line, code="bad-value", hint=hint)
 
 
 _WORDS = {
@@ -121,6 +158,10 @@ _WORDS = {
     "bool_parsing": "must be true or false",
 }
 """What pydantic's messages mean to somebody who writes YAML."""
+_PATTERNS = {
+    NAME: "must be lower-case letters, digits and hyphens, at most 63",
+    DATABASE: "must be empty, sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME",
+}
 
 
 def _fields(model: Any, path: tuple[Any, ...]) -> list[str]:
@@ -134,20 +175,18 @@ def _fields(model: Any, path: tuple[Any, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _cross_check(settings: Settings, document: yamlfile.Document, file: Path) -> list[ConfigurationError]:
+def _cross_check(settings: Settings, reading: Reading, file: Path) -> list[ConfigurationError]:
     found: list[ConfigurationError] = []
+    document = reading.document
 
     def wrong(path: tuple[Any, ...], text: str, code: str, hint: str = "") -> None:
-        where = document.position(path)
-        found.append(ConfigurationError(text, file=where[0], line=where[1], code=code, hint=hint))
+        found.append(reading.at((path, text, code, hint)))
 
     known = [p.name for p in settings.participants]
 
     def expect_participant(path: tuple[Any, ...], name: str | None) -> None:
         if name is not None and name not in known:
-            near = get_close_matches(name, known, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else ""
-            wrong(path, f"no participant is called {name!r}", "unknown-participant", hint)
+            wrong(path, f"no participant is called {name!r}", "unknown-participant", meant(name, known))
 
     for section in ("participants", "feeds", "subscribers"):
         seen: set[str] = set()
@@ -161,7 +200,7 @@ def _cross_check(settings: Settings, document: yamlfile.Document, file: Path) ->
         expect_participant(("feeds", i, "participant"), feed.participant)
         if feed.format not in (known_formats := registry.formats()):
             text = f"no adapter decodes {feed.format!r}"
-            wrong(("feeds", i, "format"), text, "unknown-format", f"one of {', '.join(known_formats)}")
+            wrong(("feeds", i, "format"), text, "unknown-format", meant(feed.format, known_formats))
         if feed.kind != "http":
             found += _adapter_problems("sources", feed.source, ("feeds", i, "source"), document)
         elif extra := sorted(set(feed.source) - {"kind"}):
@@ -183,9 +222,7 @@ def _cross_check(settings: Settings, document: yamlfile.Document, file: Path) ->
                 expect_participant(("subscribers", i, "subscriptions", j, "sources"), name)
             if subscription.roster is not None and not _beside(file, subscription.roster).is_file():
                 wrong(("subscribers", i, "subscriptions", j, "roster"), "the roster file does not exist", "no-roster")
-    for path, text, code, hint in contradictions(settings):
-        wrong(path, text, code, hint)
-    return found
+    return found + [reading.at(one) for one in contradictions(settings)]
 
 
 def _adapter_problems(
@@ -202,7 +239,19 @@ def _adapter_problems(
     return []
 
 
-def adapter_settings(section: str, options: dict[str, Any]) -> Any:
-    """The typed settings of a source or sink from its mapping. Raises ConfigurationError or pydantic's ValidationError."""
+def adapter_settings(section: str, options: dict[str, Any], directory: Path = Path()) -> Any:
+    """The typed settings of a source or sink from its mapping; each `Path` among them that is relative starts at
+    `directory`, the configuration file's. Raises ConfigurationError or pydantic's ValidationError."""
     model = registry.named(section, str(options.get("kind", "")), "settings")
-    return model.model_validate({k: v for k, v in options.items() if k != "kind"})
+    return _from(directory, model.model_validate({k: v for k, v in options.items() if k != "kind"}))
+
+
+def _from(directory: Path, settings: Any) -> Any:
+    changed: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            changed[name] = _from(directory, value)
+        elif isinstance(value, Path):
+            changed[name] = directory / value
+    return settings.model_copy(update=changed)

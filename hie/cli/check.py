@@ -1,5 +1,6 @@
-"""Looks for errors in a configuration: unknown keys with file, line and the nearest valid name, wrong values, names
-that nobody has, files that are not there. Starts nothing.
+"""Looks for errors in a configuration and the files it refers to: unknown keys with file, line and the nearest valid
+name, wrong values, names that nobody has, transports that lose messages, doors open to everybody. What is allowed but
+would be regretted is a warning. Starts nothing.
 
 example: hie check --config config/demo/hie.yaml
 """
@@ -9,8 +10,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
+
+if TYPE_CHECKING:
+    from hie.errors import ConfigurationError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,30 +24,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from hie import advice
-    from hie.settings import problems
+    from hie.examination import examine
 
-    settings, errors = problems(arguments.config)
-    warnings = advice.warnings(settings) if settings is not None and not errors else []
-    if settings is not None and not errors:
-        errors = advice.policy_errors(settings)
+    found = examine(arguments.config)
     if arguments.json:
-        found = {
-            "errors": [
-                {"file": e.file, "line": e.line, "code": e.code, "text": e.text, "hint": e.hint} for e in errors
-            ],
-            "warnings": [{"code": code, "text": text} for code, text in warnings],
-        }
-        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        for error in errors:
-            print(error)
-        for code, text in warnings:
-            print(f"warning: {code}: {text}")
-        if not errors:
-            assert settings is not None
-            print(
-                f"{arguments.config}: {len(settings.feeds)} feeds, {len(settings.subscribers)} subscribers, "
-                f"configuration {settings.hash}: no errors"
-            )
-    return 2 if errors else 0
+        said = {"errors": [listed(e) for e in found.errors], "warnings": [listed(w) for w in found.warnings]}
+        sys.stdout.write(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return 2 if found.errors else 0
+    for error in found.errors:
+        print(error)
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    if not found.errors:
+        assert found.settings is not None
+        print(
+            f"{arguments.config}: {len(found.settings.feeds)} feeds, {len(found.settings.subscribers)} subscribers, "
+            f"configuration {found.settings.hash}: no errors"
+        )
+    return 2 if found.errors else 0
+
+
+def listed(error: ConfigurationError) -> dict[str, object]:
+    """As `--json` says it."""
+    return {"file": error.file, "line": error.line, "code": error.code, "text": error.text, "hint": error.hint}

@@ -25,14 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from hie.advice import policy_errors
     from hie.cli.configuration import settings_of
+    from hie.examination import examine
     from hie.node import Node
 
-    settings = settings_of(arguments.config)
     # the engine would find these too, again and again, while clinics are acknowledged and nothing is delivered
-    for error in policy_errors(settings):
-        raise error
+    settings = examine(arguments.config).accepted() if arguments.config else settings_of(None)
     return Node(settings, _web).run(lambda line: print(line, flush=True))
 
 

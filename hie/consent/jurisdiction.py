@@ -19,7 +19,8 @@ from hie.codes.hierarchy import covering
 from hie.codes.purposes import ancestors
 from hie.consent.period import instant
 from hie.errors import ConfigurationError
-from hie.yamlfile import read
+from hie.spelling import meant
+from hie.yamlfile import Position, read
 
 DEFAULT = "us-opt-out"
 
@@ -147,8 +148,12 @@ def with_default(policy: Policy, permit: bool) -> Policy:
 @lru_cache(maxsize=32)
 def load(source: str | Path = DEFAULT) -> Policy:
     """A shipped policy by name, or a file. Raises ConfigurationError with file and line."""
-    value, path, digest = _tree(source, ())
-    return _Reader(value, str(path)).policy(digest)
+    value, path, digest, positions = _tree(source, ())
+    reader = _Reader(value, str(path), positions)
+    try:
+        return reader.policy(digest)
+    except (ValueError, OverflowError):
+        raise reader.fail("is no number") from None
 
 
 def shipped() -> list[str]:
@@ -157,7 +162,11 @@ def shipped() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
 
 
-def _tree(source: str | Path, seen: tuple[str, ...]) -> tuple[dict[str, Any], Path, str]:
+Tree = tuple[dict[str, Any], Path, str, dict[str, Position]]
+"""Values by key, the file, the digest over it and what it extends, and where each key stands."""
+
+
+def _tree(source: str | Path, seen: tuple[str, ...]) -> Tree:
     name = str(source)
     path = Path(name)
     if name in seen:
@@ -165,24 +174,29 @@ def _tree(source: str | Path, seen: tuple[str, ...]) -> tuple[dict[str, Any], Pa
     if path.suffix not in (".yaml", ".yml"):
         if name not in shipped():
             raise ConfigurationError(
-                f"no policy {name!r}", code="unknown-policy", hint=f"one of {', '.join(shipped())}, or a .yaml file"
+                f"no policy {name!r}", code="unknown-policy", hint=f"{meant(name, shipped())}, or name a .yaml file"
             )
         with as_file(files("hie.consent").joinpath("jurisdictions", f"{name}.yaml")) as file:
             return _extended(file, (*seen, name))
     return _extended(path, (*seen, name))
 
 
-def _extended(path: Path, seen: tuple[str, ...]) -> tuple[dict[str, Any], Path, str]:
-    value = read(path).value
+def _extended(path: Path, seen: tuple[str, ...]) -> Tree:
+    document = read(path)
+    value = document.value
     if not isinstance(value, dict):
-        raise ConfigurationError("must be a mapping", file=str(path), code="policy-shape")
+        raise ConfigurationError("must be a mapping", file=str(path), line=1, code="policy-shape")
+    if not value:
+        hint = f"extends: {DEFAULT}, or defaults for each purpose"
+        raise ConfigurationError("says nothing, so nothing would go", file=str(path), code="policy-empty", hint=hint)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    positions = {key: document.position((key,)) for key in value}
     if (base := value.pop("extends", None)) is not None:
         beside = path.parent / f"{base}.yaml"
-        under, _, base_digest = _tree(beside if beside.exists() and beside != path else base, seen)
-        value = {**under, **value}
+        under, _, base_digest, below = _tree(beside if beside.exists() and beside != path else base, seen)
+        value, positions = {**under, **value}, {**below, **positions}
         digest = hashlib.sha256(f"{base_digest}{digest}".encode()).hexdigest()
-    return value, path, digest
+    return value, path, digest, positions
 
 
 _KEYS = frozenset(
@@ -212,56 +226,66 @@ _KEYS = frozenset(
 class _Reader:
     """Types the tree of one policy file."""
 
-    def __init__(self, value: dict[str, Any], file: str) -> None:
+    def __init__(self, value: dict[str, Any], file: str, positions: Mapping[str, Position]) -> None:
         self.value = value
         self.file = file
+        self.positions = positions
+        self.key = ""
+        """What is being read: where an error stands."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.key = key
+        return self.value.get(key, default)
+
+    def under(self, key: str) -> dict[str, Any]:
+        return self.mapping(self.get(key))
 
     def fail(self, text: str, hint: str = "") -> ConfigurationError:
-        return ConfigurationError(text, file=self.file, code="policy", hint=hint)
+        file, line = self.positions.get(self.key, (self.file, 0))
+        said = f"{self.key}: {text}" if self.key else text
+        return ConfigurationError(said, file=file, line=line, code="policy", hint=hint)
 
     def policy(self, digest: str) -> Policy:
-        v = self.value
-        if unknown := sorted(v.keys() - _KEYS):
-            raise self.fail(f"unknown key {unknown[0]!r}", f"one of {', '.join(sorted(_KEYS))}")
-        zone = str(v.get("timezone", "America/New_York"))
-        effective = self.mapping(v.get("effective"))
-        reading = self.mapping(v.get("reading"))
-        unclassified = self.mapping(v.get("unclassified"))
-        minors = self.mapping(v.get("minors"))
-        glass = self.mapping(v.get("break-glass"))
-        mode = self.choice(reading.get("nested", "typed"), ("typed", "flip"))
+        if unknown := sorted(self.value.keys() - _KEYS):
+            self.key = unknown[0]
+            raise self.fail("no such key", meant(self.key, sorted(_KEYS)))
+        zone = str(self.get("timezone", "America/New_York"))
         return Policy(
-            name=str(v.get("name", Path(self.file).stem)),
-            version=f"{v.get('name', Path(self.file).stem)} {v.get('version', '0')} {digest[:8]}",
+            name=str(self.get("name", Path(self.file).stem)),
+            version=f"{self.get('name', Path(self.file).stem)} {self.get('version', '0')} {digest[:8]}",
             timezone=zone,
-            effective_from=self.date(effective.get("from"), zone, -float("inf")),
-            effective_until=self.date(effective.get("until"), zone, float("inf")),
-            defaults={k: self.permit(x) for k, x in self.mapping(v.get("defaults")).items()},
+            effective_from=self.date(self.under("effective").get("from"), zone, -float("inf")),
+            effective_until=self.date(self.under("effective").get("until"), zone, float("inf")),
+            defaults={k: self.permit(x) for k, x in self.under("defaults").items()},
             everything=None,
-            mode=mode,
-            ambiguous=self.choice(reading.get("ambiguous", "as-read"), ("as-read", "stricter")),
-            require_verification=self.yes(v.get("require-verification", "no")),
-            regimes=tuple(self.regime(one) for one in self.list(v.get("regimes"))),
-            unclassified={k: self.permit(x) for k, x in self.mapping(unclassified.get("purposes")).items()},
-            unclassified_sources={k: self.permit(x) for k, x in self.mapping(unclassified.get("sources")).items()},
-            undecided_default=self.permit(v.get("undecided", "deny")),
-            majority=int(minors.get("majority", 18)),
+            mode=self.choice(self.under("reading").get("nested", "typed"), ("typed", "flip")),
+            ambiguous=self.choice(self.under("reading").get("ambiguous", "as-read"), ("as-read", "stricter")),
+            require_verification=self.yes(self.get("require-verification", "no")),
+            regimes=tuple(self.regime(one) for one in self.list(self.get("regimes"))),
+            unclassified={
+                k: self.permit(x) for k, x in self.mapping(self.under("unclassified").get("purposes")).items()
+            },
+            unclassified_sources={
+                k: self.permit(x) for k, x in self.mapping(self.under("unclassified").get("sources")).items()
+            },
+            undecided_default=self.permit(self.get("undecided", "deny")),
+            majority=int(self.under("minors").get("majority", 18)),
             minors=tuple(
                 MinorRule(self.mask(row.get("labels")), int(row.get("age", 0)))
-                for row in self.list(minors.get("own-consent"))
+                for row in self.list(self.under("minors").get("own-consent"))
             ),
-            representatives=frozenset(map(str, self.list(v.get("representatives")))),
-            reports=tuple(self.report(one) for one in self.list(v.get("reports"))),
-            roles={role: frozenset(map(str, self.list(types))) for role, types in self.mapping(v.get("roles")).items()},
+            representatives=frozenset(map(str, self.list(self.get("representatives")))),
+            reports=tuple(self.report(one) for one in self.list(self.get("reports"))),
+            roles={role: frozenset(map(str, self.list(types))) for role, types in self.under("roles").items()},
             emergency=Emergency(
-                allowed=self.yes(glass.get("allowed", "no")),
-                hours=float(glass.get("hours", 4)),
-                roles=frozenset(map(str, self.list(glass.get("roles")))),
-                lifts=frozenset(map(str, self.list(glass.get("lifts")))),
+                allowed=self.yes(self.under("break-glass").get("allowed", "no")),
+                hours=float(self.under("break-glass").get("hours", 4)),
+                roles=frozenset(map(str, self.list(self.under("break-glass").get("roles")))),
+                lifts=frozenset(map(str, self.list(self.under("break-glass").get("lifts")))),
             ),
-            reveal=self.yes(v.get("reveal-redaction", "no")),
-            registered=frozenset(map(str, self.list(v.get("registered-systems")))),
-            deadlines={k: int(x) for k, x in self.mapping(v.get("deadlines")).items()},
+            reveal=self.yes(self.get("reveal-redaction", "no")),
+            registered=frozenset(map(str, self.list(self.get("registered-systems")))),
+            deadlines={k: int(x) for k, x in self.under("deadlines").items()},
         )
 
     def regime(self, value: Any) -> Regime:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hie import advice, settings
+from hie import settings
 from hie.cli import main
+from hie.examination import examine
 
 GOOD = """\
 name: here
@@ -94,7 +95,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 )
 def test_what_would_be_silence_is_a_warning(tmp_path: Path, change: tuple[str, str], code: str) -> None:
     (tmp_path / "hie.yaml").write_text(GOOD.replace(*change))
-    assert code in [found for found, _ in advice.warnings(settings.load(tmp_path / "hie.yaml"))]
+    assert code in [warning.code for warning in examine(tmp_path / "hie.yaml").warnings]
 
 
 @pytest.mark.parametrize("roster", [b"\xff\xfe\x00", b"who,what\n", b"authority,type,value\nx\n"])
