@@ -13,7 +13,7 @@ def intake_feeds(settings: Settings) -> tuple[IntakeFeed, ...]:
             name=feed.name,
             format=feed.format,
             kind=feed.kind,
-            settings=None if feed.kind == "http" else adapter_settings("sources", feed.source),
+            settings=None if feed.kind == "http" else adapter_settings("sources", feed.source, settings.directory),
             window=Window(feed.dedupe_window, feed.dedupe_ignores_time),
         )
         for feed in settings.feeds

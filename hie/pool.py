@@ -21,11 +21,11 @@ Work = Callable[[Any], Any]
 LONGEST_SECONDS = 30.0
 
 
-def socket_path(var: Path, number: int) -> Path:
+def socket_path(var: Path, number: int | str) -> Path:
     return var / "run" / f"pool-{number}.sock"
 
 
-def serve(var: Path, number: int, work: Work) -> None:
+def serve(var: Path, number: int | str, work: Work) -> None:
     """Body of a worker process: answers tasks until SIGTERM. One engine at a time."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     # a message makes thousands of short-lived objects and hardly a cycle
@@ -55,7 +55,7 @@ def _bounded(work: Work, task: Any) -> Any:
 class Worker:
     """The engine's end: blocking, so it is called from a thread of its own."""
 
-    def __init__(self, var: Path, number: int) -> None:
+    def __init__(self, var: Path, number: int | str) -> None:
         self.path = socket_path(var, number)
         self.connection: Connection | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 from typing import Protocol
 
-from hie.model import Arrival, FeedContext, Keys, Receipt, Record, SubscriberContext, View
+from hie.model import Acknowledgement, Arrival, FeedContext, Keys, Receipt, Record, SubscriberContext, View
 
 
 class Decoder(Protocol):
@@ -41,6 +41,31 @@ class Open(Protocol):
     def __call__(self, raw: bytes, source: str) -> list[Arrival]:
         """The messages of a body in order, bytes unchanged, each peeked at; what the peek refuses carries its `refusal`.
         `source` is the peer or place for the journal. At least one; never raises for what the bytes are."""
+
+
+class Budget(Protocol):
+    """Bytes in flight, not committed yet, over all sources of the process."""
+
+    @property
+    def full(self) -> bool:
+        """More is held than the node may: read no further."""
+
+    @property
+    def heaviest(self) -> str:
+        """The feed that holds most. Where nothing else frees memory, its source gives its largest message up."""
+
+    def change(self, feed: str, amount: int) -> None:
+        """`amount` bytes more (less, where negative) are held for `feed`."""
+
+
+class Entrance(Accept, Protocol):
+    """What `accept` is inside the node. A source may do without the two; it must do without where they are absent."""
+
+    budget: Budget
+
+    def verdict(self, arrival: Arrival) -> Awaitable[Acknowledgement]:
+        """Whether a decoder can read an arrival that has been stored: AA, or AE or AR with the decoder's condition. Takes
+        as long as it takes: set a limit of your own. Raises nothing for what the bytes are."""
 
 
 class Meter(Protocol):

@@ -21,6 +21,7 @@ from adapters.fhir.settings import HttpSink
 from adapters.fhir.token import Token
 from hie.errors import ConfigurationError, OutcomeUnknown, PermanentRefusal, TemporaryFailure
 from hie.ports import Meter
+from hie.tlsfiles import TlsFiles
 
 CONTENT_TYPE = "application/fhir+json; charset=utf-8"
 
@@ -37,7 +38,7 @@ class FhirSink:
         self._now = now
         parts = urlsplit(settings.url)
         self._host = parts.hostname or ""
-        self._tls = _tls(settings) if parts.scheme == "https" else None
+        self._tls = _tls(settings, self._host, meter) if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._target = parts.path or "/"
         self._headers = [
@@ -92,8 +93,11 @@ class FhirSink:
                 return connection
             connection.close()
         try:
+            tls = self._tls.current() if self._tls else None
             async with asyncio.timeout(self._settings.connect_seconds):
-                streams = await asyncio.open_connection(self._host, self._port, ssl=self._tls, limit=HEAD_LIMIT)
+                streams = await asyncio.open_connection(self._host, self._port, ssl=tls, limit=HEAD_LIMIT)
+        except ConfigurationError as error:
+            raise TemporaryFailure(error.text, code=error.code, hint=error.hint) from error
         except ssl.SSLError as error:
             raise TemporaryFailure("the TLS handshake with the subscriber failed", code="http-tls") from error
         except (OSError, TimeoutError) as error:
@@ -123,16 +127,16 @@ class FhirSink:
                 connection.close()
 
 
-def _tls(settings: HttpSink) -> ssl.SSLContext:
-    try:
+def _tls(settings: HttpSink, host: str, meter: Meter) -> TlsFiles:
+    def build() -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca)
         if settings.certificate:
             context.load_cert_chain(settings.certificate, settings.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError("ca, certificate or key cannot be read as PEM", code="tls-files") from error
-    return context
+        return context
+
+    return TlsFiles(f"sink {host}", (settings.ca, settings.certificate, settings.key), build, meter)
 
 
 def connect(settings: HttpSink, meter: Meter) -> FhirSink:
-    """A sink for one subscriber; connections are opened at the first send. Raises ConfigurationError."""
+    """A sink for one subscriber; connections are opened at the first send."""
     return FhirSink(settings, meter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -17,13 +18,16 @@ class HttpSink(BaseModel):
     url: str = Field(
         description="Where bundles are posted: the base of a FHIR server. No user name, query or fragment."
     )
-    token_file: str | None = Field(
+    token_file: Path | None = Field(
         None, description="File with the bearer token; read again whenever it changes, so a token can be rotated live."
     )
     token_env: str | None = Field(None, description="Environment variable with the bearer token.")
-    ca: str | None = Field(None, description="PEM file of the authorities to trust; the usual ones where absent.")
-    certificate: str | None = Field(None, description="PEM file with our client certificate chain (mutual TLS).")
-    key: str | None = Field(None, description="PEM file with its private key.")
+    ca: Path | None = Field(None, description="PEM file of the authorities to trust; the usual ones where absent.")
+    certificate: Path | None = Field(
+        None,
+        description="PEM file with our client certificate chain (mutual TLS); read again whenever it changes, like `ca` and `key`.",
+    )
+    key: Path | None = Field(None, description="PEM file with its private key.")
     plain_text: bool = Field(
         False,
         description="Allows http:// to another host than this one. Patient data then crosses the network in clear text.",

@@ -13,8 +13,8 @@ _LONGEST = 16 * 1024
 class Token:
     """Gives the Authorization header; reads the file again when its time stamp or size changes."""
 
-    def __init__(self, file: str | None, variable: str | None) -> None:
-        self._path = Path(file) if file else None
+    def __init__(self, file: Path | None, variable: str | None) -> None:
+        self._path = file
         self._variable = variable
         self._seen: tuple[int, int, int] | None = None
         self._header: str | None = None

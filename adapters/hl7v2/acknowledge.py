@@ -12,6 +12,7 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
+from enum import Enum
 from functools import lru_cache
 
 from adapters.hl7v2.peek import ANSWERS, Header
@@ -44,8 +45,28 @@ _numbers = itertools.count(1)
 _second: tuple[int, bytes] = (0, b"")
 
 
-def answers(header: Header, outcome: Acknowledgement, mode: str = "sender") -> list[bytes]:
+class Wait(Enum):
+    """What the answer to a stored message waits for."""
+
+    NOTHING = "nothing"
+    READING = "reading"
+    BOTH = "both"
+    """The commit is answered at once, the application's answer waits for the reading."""
+
+
+def wait_for(header: Header, mode: str, *, after_decode: bool) -> Wait:
+    """`after_decode`: AA says that the message could be read, not only that it is stored."""
+    accept, application = header.first(15).upper(), header.first(16).upper()
+    if mode == "original" or (mode == "sender" and not accept and not application):
+        return Wait.READING if after_decode else Wait.NOTHING
+    return Wait.BOTH if mode == "sender" and application not in (b"", b"NE") else Wait.NOTHING
+
+
+def answers(
+    header: Header, outcome: Acknowledgement, mode: str = "sender", *, commit_only: bool = False
+) -> list[bytes]:
     """The payloads to send back, in order: none, one, or (enhanced mode with both levels asked for) two.
+    `commit_only` leaves the application's out.
 
     `mode`: `sender` follows MSH-15 and MSH-16; `original` always answers once with AA, AE or AR; `commit` always
     once with CA, CE or CR; `none` never.
@@ -65,7 +86,7 @@ def answers(header: Header, outcome: Acknowledgement, mode: str = "sender") -> l
     if wanted(accept, good):
         replies.append(acknowledge(header, commit))
     # what is refused at the commit never reaches an application, unless nobody asked for the commit level
-    if wanted(application, good) and (good or not replies):
+    if not commit_only and wanted(application, good) and (good or not replies):
         replies.append(acknowledge(header, outcome))
     return replies
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 
+from hie.ports import Budget
+
 Network = IPv4Network | IPv6Network
+DRIP_SECONDS = 5.0
+"""How long a message may take to arrive before its connection may have to give way to a new one at a cap."""
 
 
 class Holder(Protocol):
@@ -14,21 +20,28 @@ class Holder(Protocol):
 
     address: str
     last_active: float
+    begun: float
+    """When the message that is being read began."""
     frames: int
 
     @property
     def busy(self) -> bool:
         """A message is being read or waits for its answer."""
 
+    @property
+    def waiting(self) -> bool:
+        """A message waits for its answer."""
+
     def evict(self) -> None: ...
 
 
 class Caps:
-    """Counts connections and chooses who gives way: an idle one before a good one is refused."""
+    """Counts connections and chooses who gives way: an idle one, or one that drips, before a good one is refused."""
 
-    def __init__(self, total: int, per_address: int) -> None:
+    def __init__(self, total: int, per_address: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._per_address = per_address
+        self._clock = clock
         self._open: dict[Holder, None] = {}
         self._by_address: Counter[str] = Counter()
 
@@ -58,29 +71,42 @@ class Caps:
                 del self._by_address[holder.address]
 
     def _make_room(self, reason: str, address: str) -> str:
-        idle = [h for h in self._open if not h.busy and (not address or h.address == address)]
-        if not idle:
-            return reason
+        mine = [h for h in self._open if not h.waiting and (not address or h.address == address)]
         # those that never sent a message go first, then the longest silent
-        victim = min(idle, key=lambda h: (h.frames > 0, h.last_active))
+        idle = min((h for h in mine if not h.busy), key=lambda h: (h.frames > 0, h.last_active), default=None)
+        drips = min((h for h in mine if h.busy), key=lambda h: h.begun, default=None)
+        if idle is None and (drips is None or self._clock() - drips.begun < DRIP_SECONDS):
+            return reason
+        victim = idle or drips
+        assert victim is not None
         self.release(victim)
         victim.evict()
         return ""
 
 
-class Budget:
-    """Bytes of unfinished and uncommitted messages. `full` asks the readers to pause."""
+class Share:
+    """What one listener holds, within its own limit and the byte budget of its process (None: there is none)."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, feed: str, limit: int, whole: Budget | None) -> None:
+        self._feed = feed
         self._limit = limit
+        self._whole = whole
         self.used = 0
 
     @property
     def full(self) -> bool:
-        return self.used > self._limit
+        """Readers of large messages pause."""
+        return self.used > self._limit or (self._whole is not None and self._whole.full)
+
+    @property
+    def must_shed(self) -> bool:
+        """It is this listener that fills the memory."""
+        return self.full and (self._whole is None or self.used > self._limit or self._whole.heaviest == self._feed)
 
     def change(self, amount: int) -> None:
         self.used += amount
+        if self._whole is not None:
+            self._whole.change(self._feed, amount)
 
 
 def allowed(address: str, networks: tuple[Network, ...]) -> bool:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from adapters.hl7v2.acknowledge import ACCEPTED
-from adapters.hl7v2.batch import split
 from adapters.hl7v2.framing import Empty, Event, Frame, Framer, Junk, State, TooBig, TooMuchJunk, Truncated
+from adapters.hl7v2.mllp_answers import Answers
 from adapters.hl7v2.mllp_caps import allowed
-from adapters.hl7v2.mllp_pending import UNAVAILABLE, Pending
 from adapters.hl7v2.mllp_socket import keep_alive
-from adapters.hl7v2.peek import ANSWERS, FORMAT, Header, check, header_of, keys, quirks, read_header
-from hie.errors import Rejected
-from hie.model import Acknowledgement, Arrival, Keys, Receipt
+from adapters.hl7v2.peek import header_of
+from hie.model import Acknowledgement
 
 if TYPE_CHECKING:
     from adapters.hl7v2.mllp_source import Listener
 
 log = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
-MAX_FRAGMENT = 1024 * 1024
+SMALL = 65_536
+"""A connection that holds no more goes on although the memory is full: its messages are not what fills it."""
 LINGER_SECONDS = 10
 LINGER_BYTES = 256 * 1024 * 1024
-NOT_ANSWERED = Acknowledgement("", 100, "", "incomplete frame")
 
 
 class Connection(asyncio.Protocol):
@@ -38,20 +33,18 @@ class Connection(asyncio.Protocol):
         self._framer = Framer(settings.max_frame_bytes, settings.junk_bytes, guess_start=settings.no_start == "accept")
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._pending: deque[Pending] = deque()
-        self._refused_in_row = 0
+        self._answers = Answers(listener, self)
         self._closing = False
-        self._admitted = False
+        self._begun = False
         self._half_close = True
         self._early = b""
         self._write_blocked_at = 0.0
         self._pause_timer: asyncio.TimerHandle | None = None
-        self._opened = self.last_active = self._frame_begun = self._loop.time()
+        self._opened = self.last_active = self.begun = self._loop.time()
         self.address = ""
         self.source = ""
         self.frames = 0
         self.held = 0
-        self._uncommitted = 0
         self._discarded = 0
         self._linger_timer: asyncio.TimerHandle | None = None
 
@@ -59,18 +52,18 @@ class Connection(asyncio.Protocol):
 
     @property
     def waiting(self) -> bool:
-        return bool(self._pending)
+        return bool(self._answers)
 
     @property
     def busy(self) -> bool:
-        return bool(self._pending) or self._framer.state in (State.INSIDE, State.ENDING)
+        return self.waiting or self._framer.state in (State.INSIDE, State.ENDING)
 
     def evict(self) -> None:
         self.abort("evicted")
 
     def overflow(self) -> None:
         """Memory is full and this frame holds most of it."""
-        self._keep_fragment(self._framer.head, "memory")
+        self._answers.keep(self._framer.head, "memory")
         self._refuse_and_close(self._framer.head, "memory")
 
     def check_time(self, now: float) -> None:
@@ -78,50 +71,77 @@ class Connection(asyncio.Protocol):
         inside = self._framer.state in (State.INSIDE, State.ENDING)
         if self._write_blocked_at and now - self._write_blocked_at > settings.write_seconds:
             self.abort("write-timeout")
-        elif self._pending or self in self._listener.paused:
+        elif self.waiting or self in self._listener.paused:
             self.last_active = now
         elif inside:
             if now - self.last_active > settings.inter_byte_seconds:
                 self._time_out("inter-byte")
-            elif now - self._frame_begun > settings.frame_seconds:
+            elif now - self.begun > settings.frame_seconds:
                 self._time_out("frame")
         elif not self.frames and now - self._opened > settings.first_byte_seconds:
             self._time_out("first-byte")
         elif now - self.last_active > settings.idle_seconds:
             self._time_out("idle")
 
-    # -- asyncio.Protocol
+    # -- how it begins
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+    def admit(self, transport: asyncio.Transport) -> bool:
+        """Whether the peer may stay; if not, it is closed unheard. With TLS this comes before the handshake."""
+        self._transport = transport
         peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else ""
-        self.source = self.source or self.address
-        if self._listener.draining or not self._admit():
-            self._transport.abort()
+        self.address = self.source = str(peer[0]) if peer else ""
+        listener = self._listener
+        reason = "draining" if listener.draining else ""
+        if not reason and not allowed(self.address, listener.settings.sources):
+            reason = "source-not-allowed"
+        reason = reason or listener.caps.admit(self)
+        if reason:
+            log.warning("mllp connection refused", extra=self.facts(reason))
+            listener.count("hie_connections_closed_total", reason=reason)
+            transport.abort()
+        return not reason
+
+    def refuse(self, reason: str) -> None:
+        """The TLS handshake failed."""
+        if self._closing:
             return
-        self._admitted = True
+        log.warning("tls handshake failed", extra=self.facts(reason))
+        self._listener.count("hie_connections_closed_total", reason="tls")
+        self._listener.caps.release(self)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def begin(self, transport: asyncio.Transport, name: str = "") -> None:
+        """The peer is who it should be: from here on it is heard. `name` is that of its certificate."""
+        if self._closing:  # it was lost at the end of its handshake
+            return
+        self._transport = transport
+        self._begun = True
+        self.source = name or self.source
+        listener = self._listener
+        listener.count("hie_feed_connected")
         self._half_close = transport.get_extra_info("ssl_object") is None
-        self._listener.count("hie_feed_connected")
+        self._opened = self.last_active = self._loop.time()
         sock = transport.get_extra_info("socket")
         if sock is not None:
             keep_alive(sock)
+        if listener.settings.reconnect == "replace":
+            for earlier in listener.connections:
+                if earlier is not self and earlier.source == self.source:
+                    earlier.replace()
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
 
-    def _admit(self) -> bool:
-        reason = self._listener.caps.admit(self)
-        if not reason and not allowed(self.address, self._listener.settings.sources):
-            self._listener.caps.release(self)
-            reason = "source-not-allowed"
-        if reason:
-            log.warning("mllp connection refused", extra=self._facts(reason))
-            self._listener.count("hie_connections_closed_total", reason=reason)
-        return not reason
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        plain = cast(asyncio.Transport, transport)
+        if self.admit(plain):
+            self.begin(plain)
 
     def data_received(self, data: bytes) -> None:
-        if not self._admitted:
+        if not self._begun:
             # TLS may deliver with the end of the handshake, before it is known who this is
             self._early += data
             return
@@ -137,7 +157,7 @@ class Connection(asyncio.Protocol):
             self._on(event, now)
             was_inside = False
         if self._framer.state is State.INSIDE and not was_inside:
-            self._frame_begun = now
+            self.begun = now
         if self._framer.pending_end:
             self._pause_timer = self._loop.call_later(PAUSE_SECONDS, self._paused)
         self._account()
@@ -156,10 +176,10 @@ class Connection(asyncio.Protocol):
         for timer in (self._pause_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
-        if self._admitted:
+        self._listener.caps.release(self)
+        if self._begun:
             for event in self._framer.close():
                 self._on(event, self._loop.time())
-            self._listener.caps.release(self)
             self._listener.count("hie_feed_connected", -1)
         self._listener.paused.discard(self)
         self._account()
@@ -180,142 +200,39 @@ class Connection(asyncio.Protocol):
             for quirk in event.quirks:
                 listener.count("hie_framing_quirks_total", quirk=quirk)
             self.frames += 1
-            self._take_frame(event.payload, event.quirks, now)
+            self._answers.take(event.payload, event.quirks, now)
         elif isinstance(event, Empty):
             listener.count("hie_framing_quirks_total", quirk="empty-frame")
         elif isinstance(event, Truncated):
             listener.count("hie_framing_quirks_total", quirk="truncated")
-            self._keep_fragment(event.fragment, f"truncated-{event.reason}")
+            self._answers.keep(event.fragment, f"truncated-{event.reason}")
         elif isinstance(event, Junk):
             listener.count("hie_framing_quirks_total", quirk="junk")
             if b"MSH" in event.head:
-                self._keep_fragment(event.head, "outside-frame")
+                self._answers.keep(event.head, "outside-frame")
         elif isinstance(event, TooMuchJunk):
-            self._keep_fragment(event.head, "junk-limit")
+            self._answers.keep(event.head, "junk-limit")
             self._end("junk-limit")
         elif isinstance(event, TooBig):
-            self._keep_fragment(event.head, "too-big")
+            self._answers.keep(event.head, "too-big")
             self._refuse_and_close(event.head, "too-big")
 
-    def _take_frame(self, payload: bytes, tolerated: tuple[str, ...], now: float) -> None:
-        listener = self._listener
-        odd = quirks(payload)
-        for quirk in odd:
-            listener.count("hie_framing_quirks_total", quirk=quirk)
-        flags = (*tolerated, *odd)
-        batch = split(payload)
-        if len(batch.messages) == 1 and not batch.header:
-            self._take(payload, flags, self._queue(b"", len(payload), now))
-        elif listener.settings.batches == "refuse" or not batch.messages:
-            refusal = Acknowledgement("AR", 200, "MSH", "one message a frame is taken here")
-            pending = self._queue(b"", len(payload), now)
-            self._store(payload, header_of(payload), None, refusal, flags, pending)
-        else:
-            flags += ("batch",) if batch.header else ("several-in-frame",)
-            flags += () if batch.complete else ("batch-incomplete",)
-            shared = self._queue(batch.header, len(payload), now) if batch.header else None
-            for message in batch.messages:
-                self._take(message, flags, shared or self._queue(b"", len(message), now))
-        if self._pending and not self._pending[0].left:
-            self._flush()
+    def answered(self, replies: bytes, refused_in_row: int) -> None:
+        """What is due, in order. b"" where an answer is owed to nobody."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and replies:
+            transport.write(replies)
+        if refused_in_row >= self._listener.settings.max_refused_in_row:
+            self._end("refused-in-row")
 
-    def _queue(self, envelope: bytes, size: int, now: float) -> Pending:
-        pending = Pending(envelope, size, now)
-        self._pending.append(pending)
-        self._uncommitted += size
-        return pending
-
-    def _take(self, raw: bytes, flags: tuple[str, ...], pending: Pending) -> None:
-        """Peeks at one message and sends it on to be stored. Only an acknowledgement is not stored."""
-        found: Keys | None = None
-        refusal: Acknowledgement | None = None
-        header: Header | None = None
-        try:
-            header = read_header(raw)
-            if header.type in ANSWERS:
-                self._listener.count("hie_framing_quirks_total", quirk="acknowledgement")
-                return
-            found = keys(header, raw)
-            check(header, self._listener.policy)
-        except Rejected as refused:
-            refusal = Acknowledgement(refused.ack, refused.err, refused.where, refused.text)
-        self._store(raw, header or header_of(b""), found, refusal, flags, pending)
-
-    def _store(
-        self,
-        raw: bytes,
-        header: Header,
-        found: Keys | None,
-        refusal: Acknowledgement | None,
-        flags: tuple[str, ...],
-        pending: Pending,
-    ) -> None:
-        listener = self._listener
-        listener.count("hie_messages_received_total", format=FORMAT)
-        listener.count("hie_bytes_received_total", len(raw))
-        slot = len(pending.headers)
-        pending.headers.append(header)
-        pending.outcomes.append(refusal or ACCEPTED)
-        pending.left += 1
-        try:
-            arrival = Arrival(listener.feed, FORMAT, raw, self.source, found, refusal, flags)
-            future = asyncio.ensure_future(listener.accept(arrival))
-        except Exception as error:
-            self._failed(pending, slot, error)
-            return
-        future.add_done_callback(partial(self._settled, pending, slot))
-
-    def _settled(self, pending: Pending, slot: int, future: asyncio.Future[Receipt]) -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        if error is not None:
-            self._failed(pending, slot, error)
-        else:
-            pending.left -= 1
-        self._flush()
-
-    def _failed(self, pending: Pending, slot: int, error: BaseException) -> None:
-        """Whatever went wrong, the sender is told at once that nothing was taken."""
-        log.error("arrival not stored", extra=self._facts(getattr(error, "code", type(error).__name__)))
-        pending.outcomes[slot] = UNAVAILABLE
-        pending.left -= 1
-
-    def _flush(self) -> None:
-        """Sends the answers that are due, in order."""
-        pending, transport = self._pending, self._transport
-        while pending and not pending[0].left:
-            done = pending.popleft()
-            self._uncommitted -= done.size
-            if transport is not None and not transport.is_closing():
-                self._answer(done, transport)
+    def settled(self) -> None:
+        """Something was committed or answered: this may be the end, or there may be room to read on."""
         self._account()
-        if self._closing and not self.busy and transport is not None and self._linger_timer is None:
-            transport.close()
+        if self._closing and not self.busy and self._transport is not None and self._linger_timer is None:
+            self._transport.close()
         if self in self._listener.paused:
             self.resume()
         self._listener.relax()
-
-    def _answer(self, done: Pending, transport: asyncio.Transport) -> None:
-        listener = self._listener
-        for outcome in done.outcomes:
-            listener.count("hie_acks_sent_total", code=outcome.code)
-            refused = outcome.code != "AA" and outcome is not UNAVAILABLE
-            self._refused_in_row = self._refused_in_row + 1 if refused else 0
-        replies = done.replies(listener.settings.acknowledge)
-        if replies:
-            transport.write(replies)
-        listener.meter.observe("hie_ack_duration_seconds", self._loop.time() - done.begun, feed=listener.feed)
-        if self._refused_in_row >= listener.settings.max_refused_in_row:
-            self._end("refused-in-row")
-
-    def _keep_fragment(self, fragment: bytes, flag: str) -> None:
-        """Into quarantine: bytes that were no message, so that the operator sees what failed. Nobody is answered."""
-        if not fragment:
-            return
-        arrival = Arrival(
-            self._listener.feed, FORMAT, fragment[:MAX_FRAGMENT], self.source, None, NOT_ANSWERED, (flag,)
-        )
-        future = asyncio.ensure_future(self._listener.accept(arrival))
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     # -- ends and pauses
 
@@ -331,11 +248,9 @@ class Connection(asyncio.Protocol):
         self._end(f"{reason}-timeout")
 
     def _refuse_and_close(self, head: bytes, reason: str) -> None:
-        header = header_of(head)
-        done = self._queue(b"", 0, self._loop.time())
         code = "AR" if reason == "too-big" else "AE"
-        done.headers.append(header)
-        done.outcomes.append(Acknowledgement(code, 207, "", "the message is too large for this listener"))
+        outcome = Acknowledgement(code, 207, "", "the message is too large for this listener")
+        self._answers.refuse(header_of(head), outcome)
         # a close with bytes unread would reset the connection and take the answer with it: read on, and discard
         self._linger_timer = self._loop.call_later(LINGER_SECONDS, self.abort, "linger")
         self._end(reason)
@@ -345,12 +260,12 @@ class Connection(asyncio.Protocol):
         if not self._closing:
             self._listener.count("hie_connections_closed_total", reason=reason)
             if reason != "idle-timeout":
-                log.warning("mllp connection closed", extra=self._facts(reason))
+                log.warning("mllp connection closed", extra=self.facts(reason))
         self._framer.close()
         self._closing = True
         if self._transport is not None and self._linger_timer is None:
             self._transport.pause_reading()
-        self._flush()
+        self._answers.flush()
 
     def _discard(self, size: int) -> None:
         self._discarded += size
@@ -364,8 +279,17 @@ class Connection(asyncio.Protocol):
         elif self._transport is not None:
             self._transport.close()
 
+    def replace(self) -> None:
+        """The same source has a new connection: this one ends, after what it is owed."""
+        if self.waiting:
+            self._listener.count("hie_connections_closed_total", reason="replaced")
+            self._closing = True
+        else:
+            self.abort("replaced")
+
     def abort(self, reason: str) -> None:
         self._listener.count("hie_connections_closed_total", reason=reason)
+        self._closing = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -376,8 +300,8 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Reads on, unless something still holds this connection."""
-        crowded = len(self._pending) > self._listener.settings.max_pipelined // 2
-        if self._transport is None or crowded or self._write_blocked_at or self._listener.budget.full:
+        crowded = len(self._answers) > self._listener.settings.max_pipelined // 2
+        if self._transport is None or crowded or self._write_blocked_at or self._fills_memory():
             return
         self._listener.paused.discard(self)
         if not self._transport.is_closing() and self._framer.state is not State.DEAD:
@@ -385,13 +309,16 @@ class Connection(asyncio.Protocol):
 
     def _account(self) -> None:
         """Keeps the byte budget in step with the framer, and pauses a reader that would exceed a limit."""
-        held = self._uncommitted + self._framer.buffered
+        held = self._answers.uncommitted + self._framer.buffered
         self._listener.budget.change(held - self.held)
         self.held = held
         if self._closing:
             return
-        if len(self._pending) > self._listener.settings.max_pipelined or (self._listener.budget.full and held):
+        if len(self._answers) > self._listener.settings.max_pipelined or self._fills_memory():
             self._hold()
 
-    def _facts(self, reason: str) -> dict[str, str]:
+    def _fills_memory(self) -> bool:
+        return self.held > SMALL and self._listener.budget.full
+
+    def facts(self, reason: str) -> dict[str, str]:
         return {"feed": self._listener.feed, "peer": self.address, "reason": reason}

@@ -16,6 +16,7 @@ from adapters.hl7v2.peek import Header, header_of
 from adapters.hl7v2.settings import MllpClientTls, MllpSink
 from hie.errors import ConfigurationError, OutcomeUnknown, PermanentRefusal, TemporaryFailure
 from hie.ports import Meter, Sink
+from hie.tlsfiles import TlsFiles
 
 POSITIVE = frozenset({"AA", "CA"})
 TEMPORARY = frozenset({"AE", "CE"})
@@ -89,7 +90,9 @@ class MllpDestination:
     def __init__(self, settings: MllpSink, meter: Meter) -> None:
         self._settings = settings
         self._meter = meter
-        self._tls = client_context(settings.tls) if settings.tls else None
+        self._tls = (
+            _client_files(settings.tls, f"sink {settings.host}:{settings.port}", meter) if settings.tls else None
+        )
         self._line: _Line | None = None
         self._turn = asyncio.Lock()
 
@@ -145,15 +148,18 @@ class MllpDestination:
         await self.close()
         settings = self._settings
         try:
+            tls = self._tls.current() if self._tls else None
             async with asyncio.timeout(settings.connect_seconds):
                 name = (settings.tls.server_name or settings.host) if settings.tls else None
                 _, line = await loop.create_connection(
                     lambda: _Line(settings.max_answer_bytes),
                     settings.host,
                     settings.port,
-                    ssl=self._tls,
+                    ssl=tls,
                     server_hostname=name,
                 )
+        except ConfigurationError as error:
+            raise TemporaryFailure(error.text, code=error.code, hint=error.hint) from error
         except ssl.SSLError as error:
             reason = (error.reason or "handshake").lower().replace("_", "-")
             raise TemporaryFailure(f"TLS handshake failed: {reason}", code="tls") from error
@@ -190,16 +196,17 @@ def _expire(answer: asyncio.Future[tuple[str, str]]) -> None:
         answer.set_exception(TimeoutError())
 
 
-def client_context(tls: MllpClientTls) -> ssl.SSLContext:
-    """The context towards a subscriber. Raises ConfigurationError where a file cannot be used."""
-    try:
+def _client_files(tls: MllpClientTls, name: str, meter: Meter) -> TlsFiles:
+    """The context towards a subscriber, following its files."""
+
+    def build() -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=tls.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"TLS files cannot be used: {error}", code="tls-files") from error
-    return context
+        return context
+
+    return TlsFiles(name, (tls.ca, tls.certificate, tls.key), build, meter)
 
 
 def connect(settings: MllpSink, meter: Meter) -> Sink:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from adapters.hl7v2.mllp_caps import Budget, Caps
+from adapters.hl7v2.mllp_caps import Caps, Share
 from adapters.hl7v2.mllp_connection import Connection
-from adapters.hl7v2.mllp_tls import Door, server_context
+from adapters.hl7v2.mllp_tls import Door, server_files
 from adapters.hl7v2.peek import Policy
 from adapters.hl7v2.settings import MllpSource
 from hie.errors import ConfigurationError
+from hie.model import Acknowledgement, Arrival
 from hie.ports import Accept, Meter, Source
 
 log = logging.getLogger(__name__)
+Verdict = Callable[[Arrival], Awaitable[Acknowledgement]]
 SWEEP_SECONDS = 0.5
 
 
@@ -36,10 +39,11 @@ class Listener:
             no_control_id=settings.no_control_id == "accept",
         )
         self.caps = Caps(settings.max_connections, settings.max_connections_per_address)
-        self.budget = Budget(settings.memory_bytes)
+        self.budget = Share(feed, settings.memory_bytes, getattr(accept, "budget", None))
+        self.verdict: Verdict | None = getattr(accept, "verdict", None)
         self.paused: set[Connection] = set()
         self.draining = False
-        self._tls = server_context(settings.tls) if settings.tls else None
+        self._tls = server_files(feed, settings.tls, meter) if settings.tls else None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -56,10 +60,14 @@ class Listener:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        tls = self._tls
+        if self.settings.ack == "after-decode" and self.verdict is None:
+            text = f"feed {self.feed}: nothing here can read a message before it is answered"
+            raise ConfigurationError(text, code="no-verdict", hint="ack: after-commit")
+        if self._tls is not None:
+            self._tls.current()
         try:
             self._server = await loop.create_server(
-                (lambda: Door(self, tls)) if tls else (lambda: Connection(self)),
+                self._protocol,
                 self.settings.host,
                 self.settings.port,
                 reuse_address=True,
@@ -72,6 +80,10 @@ class Listener:
                 hint="is another node running, or is the address of another host?",
             ) from error
         self._sweeper = loop.create_task(self._sweep())
+
+    def _protocol(self) -> asyncio.Protocol:
+        tls = self.settings.tls
+        return Door(self, tls, self._tls) if tls and self._tls else Connection(self)
 
     async def drain(self, seconds: float) -> None:
         """Finishes and answers the frames in hand, then closes every connection; after `seconds` it closes them all."""
@@ -107,7 +119,7 @@ class Listener:
             connections = self.connections
             for connection in connections:
                 connection.check_time(now)
-            while self.budget.full and self.paused and not any(c.waiting for c in connections):
+            while self.budget.must_shed and self.paused and not any(c.waiting for c in connections):
                 # nothing is on its way to the disk, so nothing will free the memory: the largest must go
                 largest = max(connections, key=lambda c: c.held)
                 largest.overflow()

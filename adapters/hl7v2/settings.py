@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 LOOPBACK: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
@@ -29,7 +30,8 @@ class MllpSource(_Settings):
     memory_bytes: int = Field(
         128 * 1024 * 1024,
         ge=1024,
-        description="Bytes of unfinished and uncommitted messages over all connections of this listener. Beyond it, reading pauses.",
+        description="Bytes of unfinished and uncommitted messages over all connections of this listener, within the "
+        "`workers.memory` of the node. Beyond either, reading pauses.",
     )
     junk_bytes: int = Field(
         65_536,
@@ -51,6 +53,11 @@ class MllpSource(_Settings):
         1000, ge=1, description="Open connections in total. At the cap the longest idle one gives way to the new one."
     )
     max_connections_per_address: int = Field(100, ge=1, description="The same cap for one source address.")
+    reconnect: Literal["keep", "replace"] = Field(
+        "keep",
+        description="What a new connection does to the earlier ones of the same source (the name of its certificate, else its "
+        "address): `replace` ends them, for a sender with one socket, whose dead one would otherwise stay until it is idle too long.",
+    )
     max_pipelined: int = Field(
         256, ge=1, description="Messages of one connection that may wait for their commit before reading pauses."
     )
@@ -62,6 +69,16 @@ class MllpSource(_Settings):
         description="`sender` follows MSH-15 and MSH-16 and answers in original mode where both are empty; `original` always "
         "answers AA, AE or AR once (for senders that ask for more than they understand); `commit` always CA, CE or CR once; "
         "`none` never answers.",
+    )
+    ack: Literal["after-commit", "after-decode"] = Field(
+        "after-commit",
+        description="What AA says: `after-commit` that the message is stored; `after-decode` that it is stored and could be read. "
+        "What cannot be read is then answered AE or AR (its bytes are stored and quarantined all the same), and what is not read "
+        "in time AE 207: stored, and a resend is recognised as the same message. An answer that MSH-16 asks for beside the one of "
+        "MSH-15 always waits for the reading.",
+    )
+    decode_seconds: float = Field(
+        10, gt=0, description="Longest wait for the reading, where an answer waits for it; then AE 207."
     )
     unknown_version: Literal["refuse", "accept"] = Field(
         "refuse", description="A version not in table 0104: AR 203, or take it."
@@ -86,28 +103,47 @@ class MllpSource(_Settings):
 
 
 class MllpServerTls(_Settings):
-    """TLS of a listener."""
+    """TLS of a listener. The files are read again when they change; connections that are open go on as they are."""
 
-    certificate: str = Field(description="PEM file with the certificate chain of this host.")
-    key: str = Field(description="PEM file with the private key.")
-    client_ca: str | None = Field(
+    certificate: Path = Field(description="PEM file with the certificate chain of this host.")
+    key: Path = Field(description="PEM file with the private key.")
+    client_ca: Path | None = Field(
         None,
         description="PEM file of the authorities whose client certificates are taken. Set, a client must show one.",
     )
     names: tuple[str, ...] = Field(
         (),
-        description="Names (subject alternative name or common name) of which the client certificate must carry one.",
+        description="Names of which the client certificate must carry one: they bind the feed to its sender. None listed: any "
+        "client of `client_ca`.",
+    )
+    names_from: tuple[Literal["dns", "uri", "ip", "cn"], ...] = Field(
+        ("dns", "uri", "ip", "cn"),
+        min_length=1,
+        description="Where those names may stand: DNS, URI and IP are subject alternative names; `cn`, the common name, counts "
+        "where the certificate carries no alternative name, or where it alone is listed.",
     )
     handshake_seconds: float = Field(10, gt=0, description="Longest handshake.")
 
+    @model_validator(mode="after")
+    def _names_need_certificates(self) -> Self:
+        if self.names and self.client_ca is None:
+            raise ValueError("names needs client_ca: without it no client shows a certificate")
+        return self
+
 
 class MllpClientTls(_Settings):
-    """TLS towards a subscriber."""
+    """TLS towards a subscriber. The files are read again when they change, for the next connection."""
 
-    ca: str | None = Field(None, description="PEM file of the authorities to trust; the system's where absent.")
-    certificate: str | None = Field(None, description="PEM file with our client certificate chain.")
-    key: str | None = Field(None, description="PEM file with its private key.")
+    ca: Path | None = Field(None, description="PEM file of the authorities to trust; the system's where absent.")
+    certificate: Path | None = Field(None, description="PEM file with our client certificate chain.")
+    key: Path | None = Field(None, description="PEM file with its private key.")
     server_name: str | None = Field(None, description="Name the server's certificate must carry; `host` where absent.")
+
+    @model_validator(mode="after")
+    def _key_and_certificate(self) -> Self:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
+        return self
 
 
 class MllpSink(_Settings):

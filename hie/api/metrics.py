@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from hie.access.roles import Principal
 from hie.api.health import disk_free
+from hie.certificates import certificate_files
 from hie.errors import HieError
 from hie.metrics import DECLARED
 from hie.web import backlog, services, states
@@ -57,6 +59,7 @@ class States(Collector):
         yield info
         yield _one("hie_disk_free_bytes", disk_free(self.node))
         yield _one("hie_journal_bytes", backlog.size(self.node.var / "journal"))
+        yield self._certificates()
         readable = 1
         try:
             with self.node.reader.connect() as connection:
@@ -72,6 +75,13 @@ class States(Collector):
                 raise
             readable = 0
         yield _one("hie_store_readable", readable)
+
+    def _certificates(self) -> Metric:
+        family = _family("hie_certificate_expiry_timestamp_seconds")
+        for file in certificate_files(self.node.settings):
+            with suppress(OSError, ValueError):
+                family.add_metric([file.name], file.ends_at())
+        return family
 
     def _intervals(self) -> Iterator[Metric]:
         family = _family("hie_feed_expected_interval_seconds")

@@ -12,8 +12,7 @@ with file, line and the nearest valid name. `include:` names files or patterns r
 them (participants, feeds, subscribers) are appended to its own.
 
 A *name* has lower-case letters, digits and hyphens, at most 63. A *duration* is seconds, or `90s`, `15m`, `24h`, `7d`.
-Paths of this page (`var`, policies, rosters, includes) are relative to the configuration file; files that adapters read
-(certificates, keys, tokens) to the directory in which `hie` was started: write them in full.
+Paths (`var`, policies, rosters, includes, certificates, keys, tokens, folders) are relative to the configuration file.
 """
 
 

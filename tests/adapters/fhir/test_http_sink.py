@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from adapters.fhir.answer import judged
 from adapters.fhir.http_sink import FhirSink, connect
 from adapters.fhir.settings import HttpSink
-from hie.errors import ConfigurationError, DeliveryError, OutcomeUnknown, PermanentRefusal, TemporaryFailure
+from hie.errors import DeliveryError, OutcomeUnknown, PermanentRefusal, TemporaryFailure
 
 CANARY = b'{"family": "Canaryson"}'
 
@@ -253,9 +253,11 @@ def test_clear_text_needs_a_word() -> None:
     assert HttpSink(url="http://ehr.example/fhir", plain_text=True)
 
 
-def test_unreadable_certificates_stop_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError) as failed:
-        connect(HttpSink(url="https://ehr.example", ca=str(tmp_path / "none.pem")), Meter())
+def test_unreadable_certificates_cost_their_subscriber_alone(tmp_path: Path) -> None:
+    """Nothing is sent, and it is tried again: the file may come back."""
+    sink = connect(HttpSink(url="https://ehr.example", ca=tmp_path / "none.pem"), Meter())
+    with pytest.raises(TemporaryFailure) as failed:
+        asyncio.run(sink.send(b"{}", "k"))
     assert failed.value.code == "tls-files"
 
 

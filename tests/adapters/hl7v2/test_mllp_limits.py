@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import ssl
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from adapters.hl7v2.framing import frame
+from adapters.hl7v2.mllp_answers import Answers
 from adapters.hl7v2.mllp_caps import allowed
-from adapters.hl7v2.mllp_connection import Connection
 from adapters.hl7v2.mllp_source import Listener
-from adapters.hl7v2.settings import LOOPBACK, MllpServerTls, MllpSource
+from adapters.hl7v2.settings import LOOPBACK, MllpSource
 from hie.errors import ConfigurationError
 from tests.adapters.hl7v2.mllp_bench import Bench, Memory, Tally, message, with_listener
 
@@ -247,106 +240,6 @@ def test_values_of_the_metrics() -> None:
     with_listener(body)
 
 
-# -- TLS
-
-
-class Authority:
-    """A certificate authority with a server and clients, in a folder."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = self._sign(name, self.key, ca=True)
-        self.path = self._write(f"{name}.ca.pem", self.certificate)
-
-    def issue(self, name: str, *, expired: bool = False) -> tuple[str, str]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(name, key, expired=expired)
-        path = self._write(f"{self.name}.{name}.pem", certificate)
-        secret = self.folder / f"{self.name}.{name}.key"
-        secret.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return path, str(secret)
-
-    def _sign(
-        self, name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool = False, expired: bool = False
-    ) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = subject if ca else self.certificate.subject
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=9))
-            .not_valid_after(now + datetime.timedelta(days=-1 if expired else 9))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        )
-        return builder.sign(self.key, hashes.SHA256())
-
-    def _write(self, name: str, certificate: x509.Certificate) -> str:
-        (self.folder / name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        return str(self.folder / name)
-
-
-def client(authority: Authority, own: tuple[str, str] | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=authority.path)
-    if own:
-        context.load_cert_chain(*own)
-    return context
-
-
-@pytest.mark.invariant(10)
-def test_mutual_tls(tmp_path: Path) -> None:
-    """The named client is served under its name; every other way in is refused, and the listener goes on."""
-    trusted, strange = Authority(tmp_path, "trusted"), Authority(tmp_path, "strange")
-    certificate, key = trusted.issue("localhost")
-    tls = MllpServerTls(
-        certificate=certificate, key=key, client_ca=trusted.path, names=("clinic-a",), handshake_seconds=1
-    )
-
-    async def body(bench: Bench) -> None:
-        good = client(trusted, trusted.issue("clinic-a"))
-        bad = {
-            "no certificate": client(trusted, None),
-            "wrong authority": client(trusted, strange.issue("clinic-a")),
-            "expired": client(trusted, trusted.issue("clinic-a", expired=True)),
-            "other name": client(trusted, trusted.issue("clinic-b")),
-        }
-        for name, context in bad.items():
-            try:
-                sender = await bench.dial(ssl=context, server_hostname="localhost")
-                await sender.say(frame(message()))
-                assert await sender.codes(1, 0.5) == [], name
-            except (OSError, ssl.SSLError):
-                continue
-        plain = await bench.dial()
-        with contextlib.suppress(ConnectionError):
-            await plain.say(frame(message()))
-        assert await plain.codes(1, 0.3) == []
-        silent = await bench.dial()
-        sender = await bench.dial(ssl=good, server_hostname="localhost")
-        await sender.say(frame(message("A")) + frame(message("B")))
-        assert await sender.codes(2) == ["AA:A", "AA:B"]
-        assert [arrival.source for arrival in bench.store.kept] == ["clinic-a", "clinic-a"]
-        assert await silent.closed(3), "a handshake that does not come is ended"
-        assert bench.tally.counts[("hie_connections_closed_total", "tls")] == 6
-
-    with_listener(body, tls=tls)
-
-
-def test_tls_files_that_cannot_be_read(tmp_path: Path) -> None:
-    settings = MllpSource(tls=MllpServerTls(certificate=str(tmp_path / "no"), key=str(tmp_path / "no")))
-    with pytest.raises(ConfigurationError, match="TLS"):
-        Listener("north", settings, Memory(), Tally())
-
-
 @pytest.mark.broken(10)
 def test_without_the_check_of_the_network_a_stranger_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.hl7v2.mllp_connection.allowed", lambda address, networks: True)
@@ -366,12 +259,12 @@ def test_answers_sent_as_they_come_are_out_of_order(monkeypatch: pytest.MonkeyPa
             await asyncio.sleep(0.1 if b"FIRST" in arrival.raw else 0)
             return await super().__call__(arrival)
 
-    def flush(self: Connection) -> None:
+    def flush(self: Answers) -> None:
         for pending in [one for one in self._pending if not one.left]:
             self._pending.remove(pending)
-            self._answer(pending, self._transport)  # type: ignore[arg-type]
+            self._answer(pending)
 
-    monkeypatch.setattr(Connection, "_flush", flush)
+    monkeypatch.setattr(Answers, "flush", flush)
 
     async def body(bench: Bench) -> list[str]:
         return await bench.ask(frame(message("FIRST")) + frame(message("SECOND")), 2)
