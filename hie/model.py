@@ -299,6 +299,17 @@ class Arrival:
     flags: tuple[str, ...] = ()
 
 
+class Batch(NamedTuple):
+    """A body taken apart by its format. `header` is the segment that announces a batch, b"" where none does."""
+
+    messages: tuple[bytes, ...]
+    header: bytes = b""
+    complete: bool = True
+    """False: the counts that the batch states do not agree with what came, or its trailer is missing."""
+    rest: tuple[bytes, ...] = ()
+    """What belongs to no message: text before the first, a frame that never ended."""
+
+
 class Receipt(NamedTuple):
     """Proof that the raw bytes are on disk. `duplicate_of` names the first arrival of the same message, or ""."""
 

@@ -16,11 +16,14 @@ from hie.model import Batch
 
 _CR_START = re.compile(
     rb"(?<=\r)\n*(?=(?:MSH|FHS|BHS|BTS|FTS)[^0-9A-Za-z\s])"
-    # behind a line feed alone only what declares its delimiters, or closes a batch: a text may begin a line with MSH
-    rb"|(?<=\n)(?=(?:MSH|FHS|BHS)([^0-9A-Za-z\s])[^0-9A-Za-z\s]{1,5}\1|(?:BTS|FTS)[^0-9A-Za-z\s])"
+    # behind a line feed alone (files, one message a line) only a whole header, up to its type: a text may quote one
+    rb"|(?<=\n)(?=MSH([^0-9A-Za-z\s])[^0-9A-Za-z\s]{1,5}\1(?:(?:(?!\1)[^\r\n])*+\1){6}[A-Z]{3}"
+    rb"|(?:FHS|BHS)([^0-9A-Za-z\s])[^0-9A-Za-z\s]{1,5}\2|(?:BTS|FTS)[^0-9A-Za-z\s])"
 )
 _LF_START = re.compile(rb"(?<=\n)(?=(?:MSH|FHS|BHS|BTS|FTS)[^0-9A-Za-z\s])")
 _FRAME = re.compile(rb"\x0b([^\x0b]*?)\x1c(?=[\r\n\x0b]|\Z)")
+_LINE = re.compile(rb"([^\r\n]*)([\r\n]*)(.*)", re.DOTALL)
+_ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)[^0-9A-Za-z\s]")
 _BLANK = b"\r\n\t \x00\x1c"
 
 
@@ -31,34 +34,48 @@ def split(raw: bytes) -> Batch:
     framed = b"\x0b" in raw
     parts = list(_framed(raw) if framed else _cut(raw))
     messages = tuple(part for part in parts if part.startswith(b"MSH"))
-    header = next((p for p in parts if p.startswith(b"BHS")), b"") or next(
-        (p for p in parts if p.startswith(b"FHS")), b""
-    )
+    envelope = [part for part in parts if _ENVELOPE.match(part)]
+    header = min((part for part in envelope if part[:3] in (b"BHS", b"FHS")), key=lambda part: part[:3], default=b"")
     if len(messages) < 2 and not header and not framed:
         return Batch((raw,))
-    rest = tuple(part for part in parts if part[:3] not in _SEGMENTS)
-    return Batch(messages, header.strip(b"\r\n"), _complete(parts), rest)
+    rest = tuple(part for part in parts if not _known(part))
+    return Batch(messages, header.strip(b"\r\n"), _complete(part for part in parts if _known(part)), rest)
 
 
-_SEGMENTS = frozenset({b"MSH", b"FHS", b"BHS", b"BTS", b"FTS"})
+def _known(part: bytes) -> bool:
+    return part.startswith(b"MSH") or _ENVELOPE.match(part) is not None
 
 
 def _framed(raw: bytes) -> Iterator[bytes]:
     """What the frames of a file of MLLP frames hold, and what lies outside of them."""
     at = 0
     for frame in _FRAME.finditer(raw):
-        yield from _cut(raw[at : frame.start()])
+        yield from _outside(raw[at : frame.start()])
         yield from _cut(frame[1])
         at = frame.end()
-    yield from _cut(raw[at:])
+    yield from _outside(raw[at:])
+
+
+def _outside(raw: bytes) -> Iterator[bytes]:
+    """A frame that never ended stays whole and is no message: half of one would be taken for all of it."""
+    text, *fragments = raw.split(b"\x0b")
+    yield from _cut(text)
+    yield from (b"\x0b" + fragment for fragment in fragments if fragment.strip(_BLANK))
 
 
 def _cut(raw: bytes) -> Iterator[bytes]:
-    """Messages and batch segments as they follow each other; none of it is blank."""
+    """Messages, batch segments and anything else as they follow each other; none of it is blank."""
     body = raw.removeprefix(BOM).lstrip(_BLANK)
     pattern = _CR_START if b"\r" in body else _LF_START
     cuts = [0, *(found.end() for found in pattern.finditer(body)), len(body)]
-    return (body[a:b] for a, b in pairwise(cuts) if body[a:b].strip(_BLANK))
+    for a, b in pairwise(cuts):
+        part = body[a:b]
+        if _ENVELOPE.match(part):
+            part, end, beyond = _LINE.match(part).groups()  # type: ignore[union-attr]
+            yield part + end
+            part = beyond
+        if part.strip(_BLANK):
+            yield part
 
 
 def _complete(parts: Iterable[bytes]) -> bool:

@@ -21,13 +21,17 @@ class Opening:
     def __call__(self, raw: bytes, source: str) -> list[Arrival]:
         split = registry.splitter(self.format)
         batch = split(raw) if split is not None else None
-        if batch is None or (len(batch.messages) == 1 and not batch.header):
-            return [self._peeked(raw, source)]
+        if batch is None or (len(batch.messages) == 1 and not batch.header and not batch.rest):
+            return [self._peeked(raw if batch is None else batch.messages[0], source)]
         if not batch.messages:
             refusal = Acknowledgement("AR", 200, "MSH", "the batch holds no message")
             return [Arrival(self.feed, self.format, raw, source, None, refusal)]
         flags = ["batch" if batch.header else "several-in-frame", *(() if batch.complete else ("batch-incomplete",))]
-        return [self._peeked(message, source, tuple(flags)) for message in batch.messages]
+        outside = Acknowledgement("AR", 100, "MSH", "bytes that belong to no message of the body")
+        return [
+            *(self._peeked(message, source, tuple(flags)) for message in batch.messages),
+            *(Arrival(self.feed, self.format, part, source, None, outside) for part in batch.rest),
+        ]
 
     def _peeked(self, raw: bytes, source: str, flags: tuple[str, ...] = ()) -> Arrival:
         try:
