@@ -22,7 +22,8 @@ from hie.sections import Feed
 from hie.settings import Settings
 from hie.store import epochs, tables
 from hie.store.database import open_reader
-from hie.understand import Part, Task, understand
+from hie.task import Task
+from hie.understand import Part, understand
 
 
 def explain(settings: Settings, raw: bytes, feed_name: str, only: str | None = None) -> dict[str, Any]:

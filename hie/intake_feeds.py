@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from hie.intake.dedupe import Window
 from hie.intake.process import IntakeFeed
+from hie.intake.reading import Context
+from hie.participants import Directory
 from hie.settings import Settings, adapter_settings
 
 
 def intake_feeds(settings: Settings) -> tuple[IntakeFeed, ...]:
+    types = Directory(settings.participants).types
     return tuple(
         IntakeFeed(
             name=feed.name,
             format=feed.format,
             kind=feed.kind,
             settings=None if feed.kind == "http" else adapter_settings("sources", feed.source, settings.directory),
+            context=Context(feed.context(), types.get(feed.participant, frozenset())),
             window=Window(feed.dedupe_window, feed.dedupe_ignores_time),
         )
         for feed in settings.feeds

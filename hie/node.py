@@ -20,6 +20,7 @@ from pathlib import Path
 
 from hie.errors import ConfigurationError
 from hie.intake.pressure import Progress
+from hie.intake.reading import NAME as READING
 from hie.logs import get_logger
 from hie.settings import Settings
 
@@ -116,6 +117,7 @@ class Node:
         workers = self.settings.workers
         for number in range(workers.pool * workers.engines):
             self._add(f"pool-{number}", partial(_pool, self.settings, number), 2)
+        self._add(READING, partial(_reading, self.settings), 2)
         for number in range(workers.engines):
             name = f"engine-{number}" if number else "engine"
             self._add(name, partial(_engine, self.settings, number, wake, progress), 1)
@@ -227,8 +229,8 @@ def _intake(settings: Settings, wake: int, progress: Progress) -> None:
     from hie.intake_feeds import intake_feeds
     from hie.metrics import meter
 
-    feeds = intake_feeds(settings)
-    asyncio.run(run(feeds, settings.var, wake, meter(), progress=progress, backlog=settings.workers.backlog))
+    feeds, size = intake_feeds(settings), settings.workers
+    asyncio.run(run(feeds, settings.var, wake, meter(), progress=progress, backlog=size.backlog, memory=size.memory))
 
 
 def _pool(settings: Settings, number: int) -> None:
@@ -236,6 +238,14 @@ def _pool(settings: Settings, number: int) -> None:
     from hie.understand import understand
 
     serve(settings.var, number, understand)
+
+
+def _reading(settings: Settings) -> None:
+    """Reads for senders that wait for it, apart from the pool: what ends it costs the engine nothing."""
+    from hie.pool import serve
+    from hie.understand import verdict
+
+    serve(settings.var, READING, verdict)
 
 
 def _engine(settings: Settings, number: int, wake: int, progress: Progress) -> None:

@@ -36,7 +36,8 @@ from hie.sections import Feed
 from hie.settings import Settings
 from hie.store import epochs, tables, work_items
 from hie.store.rows import Rows
-from hie.understand import Part, Task, Understood
+from hie.task import Task
+from hie.understand import Part, Understood
 
 RELEASED = "released"
 """Flag of a message that a person let out of quarantine: it comes again, out of its order."""

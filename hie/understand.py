@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from hie import registry
-from hie.errors import DecodeError, Rejected
+from hie.errors import Rejected
 from hie.identify import identifiers_of, person_of
 from hie.labels.label import LabelContext, label
 from hie.labels.unclassified import unclassified
-from hie.model import FeedContext, Identifier, IdentityStatement, Resource
+from hie.model import Acknowledgement, Identifier, IdentityStatement, Resource
 from hie.record import body, versions
 from hie.routing import codes_of, kinds_of
-
-
-class Task(NamedTuple):
-    """What the pool needs to understand one message."""
-
-    format: str
-    raw: bytes
-    context: FeedContext
-    source_types: frozenset[str]
+from hie.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +53,28 @@ def understand(task: Task) -> Understood:
     """Decode and label. Never raises: what cannot be decoded says why."""
     started = time.perf_counter()
     try:
-        records = list(registry.decoder(task.format, "decode")(task.raw, task.context))
-        parts = tuple(_part(record, task) for record in records)
-    except DecodeError as error:
-        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
+        parts = _parts(task)
     except Rejected as error:
         return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
     except Exception as error:  # a defect of a decoder must cost one message, not the worker
         return Understood(failure="internal-error", text=type(error).__name__, seconds=time.perf_counter() - started)
     return Understood(parts, seconds=time.perf_counter() - started)
+
+
+def verdict(task: Task) -> Acknowledgement:
+    """The answer to a sender that waits for the reading: AA, or AE or AR with the decoder's condition. Never raises."""
+    try:
+        _parts(task)
+    except Rejected as error:
+        return Acknowledgement(error.ack, error.err, error.where, error.text)
+    except Exception:
+        return Acknowledgement("AE", 207, "", "stored, but a defect of ours stopped its reading")
+    return Acknowledgement("AA")
+
+
+def _parts(task: Task) -> tuple[Part, ...]:
+    records = registry.decoder(task.format, "decode")(task.raw, task.context)
+    return tuple(_part(record, task) for record in records)
 
 
 def _part(record: Any, task: Task) -> Part:

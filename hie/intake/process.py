@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +19,22 @@ from typing import Any
 
 from hie import registry
 from hie.errors import ConfigurationError
+from hie.intake.budget import Budget
 from hie.intake.dedupe import Window
 from hie.intake.door import Door
+from hie.intake.entrance import Entrance
 from hie.intake.journal import Journal
 from hie.intake.opening import Opening
 from hie.intake.payload import Seal
 from hie.intake.pressure import Pressure, Progress
+from hie.intake.reading import Context, Reading
 from hie.ports import Accept, Meter, Source
 
 log = logging.getLogger(__name__)
 JOURNAL = "journal"
 """Folder of the day files under the state directory."""
 BIND_RETRY_SECONDS = 2.0
+DESCRIPTORS = 65_536
 HTTP = "http"
 """Source kind of feeds without a listener here: the web process hands their arrivals over."""
 
@@ -44,6 +49,8 @@ class IntakeFeed:
     """Name of the source in the adapters' manifests (`mllp`), or `http`."""
     settings: Any = None
     """The source's typed settings."""
+    context: Context | None = None
+    """How its messages are read, for senders that wait for that."""
     window: Window = field(default_factory=Window)
     serve: Callable[..., Source] | None = None
     """The source's constructor where the caller has it at hand; else the registry finds it by `kind`."""
@@ -67,11 +74,13 @@ async def run(
     seal: Seal | None = None,
     progress: Progress | None = None,
     backlog: int = 256,
+    memory: int = 256 * 1024 * 1024,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then answers what is in hand and ends.
 
     `directory` is the state directory; `wake` an eventfd written after every commit (-1: none). `ready` is called with
-    the port of every listener once all of them could be tried. `progress` and `backlog`: hie.intake.pressure. Raises ConfigurationError where none can be bound.
+    the port of every listener once all of them could be tried. `progress` and `backlog`: hie.intake.pressure; `memory`: bytes in flight over all
+    listeners. Raises ConfigurationError where none can be bound.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,11 +89,14 @@ async def run(
     # short turns between loop and writer; little cyclic garbage arises here, so full collections are rare
     sys.setswitchinterval(0.001)
     gc.set_threshold(50_000, 20, 100)
+    _take_descriptors()
     journal = Journal(
         directory / JOURNAL, {feed.name: feed.window for feed in feeds}, wake=wake, seal=seal, meter=meter
     )
     journal.start()
-    accept: Accept = journal.submit if progress is None else Pressure(journal.submit, progress, backlog)
+    taken: Accept = journal.submit if progress is None else Pressure(journal.submit, progress, backlog)
+    reading = Reading(directory, {feed.name: feed.context for feed in feeds if feed.context is not None})
+    accept = Entrance(taken, Budget(memory), reading)
     door = Door(directory, accept, frozenset(feed.name for feed in feeds))
     await door.start()
     sources = {feed.name: feed.source(accept, meter) for feed in feeds if feed.kind != HTTP}
@@ -98,6 +110,13 @@ async def run(
             task.cancel()
         await asyncio.gather(door.drain(drain_seconds), *(source.drain(drain_seconds) for source in sources.values()))
         await journal.close()
+
+
+def _take_descriptors() -> None:
+    """As many open files as the system grants: a thousand idle connections must not use up the last one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, DESCRIPTORS) if most > 0 else DESCRIPTORS, most))
 
 
 async def _bind(sources: Mapping[str, Source]) -> list[asyncio.Task[None]]:

@@ -16,7 +16,8 @@ from hie.audit.events import Kind, event
 from hie.model import Envelope, FeedContext, Keys
 from hie.simulation import documents, messages
 from hie.simulation.people import someone
-from hie.understand import Task, understand
+from hie.task import Task
+from hie.understand import understand
 from tests.node import Site
 
 FAMILY, GIVEN, MRN, STREET, VALUE, NOTE = "Qzyxwolf", "Jkvanessa", "MRN7Q7Z7", "Xylophon", "Vbnmresult", "Wqnarrative"
