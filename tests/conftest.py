@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import databases
 from tests.databases import Database
@@ -24,6 +25,8 @@ INVARIANTS = {
     9: "replay passes today's identity and consent",
     10: "closed by default",
 }
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 NO_SKIPS = os.environ.get("HIE_NO_SKIPS") == "1"
 
 

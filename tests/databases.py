@@ -19,10 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, CursorResult
 
 from hie.store.database import migrate, sqlite_url
 
@@ -52,6 +54,37 @@ class Database:
 
 
 EMBEDDED = Database(SQLITE)
+
+
+def run(connection: Connection, sql: str, *values: Any) -> CursorResult[Any]:
+    """`sql` as somebody types it who is not us, with `?` for each value, on either kind."""
+    if connection.dialect.name != SQLITE:
+        sql = sql.replace("%", "%%").replace("?", "%s")
+    return connection.exec_driver_sql(sql, values or None)
+
+
+def fill(connection: Connection, writes: int = 0) -> None:
+    """No room left: after `writes` more audit entries of PostgreSQL, or with the file of SQLite as it is."""
+    if connection.dialect.name == SQLITE:
+        pages = run(connection, "PRAGMA page_count").scalar_one()
+        run(connection, f"PRAGMA max_page_count={pages}").all()
+        return
+    run(connection, "CREATE SEQUENCE used")
+    run(
+        connection,
+        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF nextval('used') > {writes} THEN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END IF; "
+        "RETURN NULL; END $$",
+    )
+    run(connection, "CREATE TRIGGER no_room BEFORE INSERT ON audit FOR EACH STATEMENT EXECUTE FUNCTION no_room()")
+
+
+def clear(connection: Connection) -> None:
+    """Room again."""
+    if connection.dialect.name == SQLITE:
+        run(connection, "PRAGMA max_page_count=1000000").all()
+    else:
+        run(connection, "DROP TRIGGER no_room ON audit")
 
 
 @contextmanager

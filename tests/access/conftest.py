@@ -13,8 +13,8 @@ from hie.access.authenticate import Authenticator
 from hie.access.credentials import new_token, password_hash, token_digest
 from hie.access.directory import Directory
 from hie.access.throttle import Throttle
-from hie.store.database import open_reader, open_writer, sqlite_url
-from hie.store.tables import metadata
+from hie.store.database import open_reader, open_writer
+from tests.databases import Database
 
 PASSWORD = "four words of mine"
 HASH = password_hash(PASSWORD)
@@ -61,16 +61,14 @@ class Site:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_writer(sqlite_url(tmp_path))
-    with engine.begin() as connection:
-        metadata.create_all(connection)
+def writer(tmp_path: Path, database: Database) -> Iterator[Engine]:
+    engine = open_writer(database.migrated(tmp_path))
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def site(writer: Engine, tmp_path: Path) -> Iterator[Site]:
-    reader = open_reader(sqlite_url(tmp_path))
+def site(writer: Engine, tmp_path: Path, database: Database) -> Iterator[Site]:
+    reader = open_reader(database.url(tmp_path))
     yield Site(writer, reader)
     reader.dispose()

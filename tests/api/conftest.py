@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.api.region import Region
+from tests.databases import Database
 
 
 @pytest.fixture
-def region(tmp_path: Path) -> Iterator[Region]:
-    with Region(tmp_path / "var") as running:
+def region(tmp_path: Path, database: Database) -> Iterator[Region]:
+    with Region(tmp_path / "var", database) as running:
         yield running
 
 

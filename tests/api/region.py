@@ -35,7 +35,7 @@ from hie.record.body import ZSTD, pack
 from hie.settings import Settings
 from hie.store import lanes, subscribers, tables
 from hie.store.database import open_writer
-from mpi.tables import METADATA
+from tests.databases import EMBEDDED, Database
 
 PASSWORD = "correct horse battery staple"
 CANARIES = ("Quintessa", "Zyxwolfe", "19770707", "MRN-77001")
@@ -161,16 +161,15 @@ class Answers:
 class Region:
     """A running node. `url` is where it listens; `tokens` the credentials by name."""
 
-    def __init__(self, var: Path, **changed: Any) -> None:
-        self.settings = settings(var, **changed)
+    def __init__(self, var: Path, database: Database = EMBEDDED, **changed: Any) -> None:
+        self.settings = settings(var, database=database.setting, **changed)
+        database.migrated(var)
         self.var = self.settings.var
         for name in ("run", "journal"):
             (self.var / name).mkdir(parents=True, exist_ok=True)
         self.answers = Answers(self.settings)
         self.tokens: dict[str, str] = {}
         with self.answers.engine.begin() as connection:
-            tables.metadata.create_all(connection)
-            METADATA.create_all(connection)
             lanes.take(connection, "test", time.time())
             self._credentials(connection)
         self.url = ""

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from hie.audit.chain import Chain
-from hie.store.database import open_reader, open_writer, sqlite_url
-from hie.store.tables import metadata
+from hie.store.database import open_reader, open_writer
+from tests.databases import Database
 
 
 @pytest.fixture
@@ -19,18 +19,15 @@ def var(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(var: Path) -> Iterator[Engine]:
-    var.mkdir()
-    engine = open_writer(sqlite_url(var))
-    with engine.begin() as connection:
-        metadata.create_all(connection)
+def engine(var: Path, database: Database) -> Iterator[Engine]:
+    engine = open_writer(database.migrated(var))
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def reader(var: Path, engine: Engine) -> Iterator[Engine]:
-    reader = open_reader(sqlite_url(var))
+def reader(var: Path, database: Database, engine: Engine) -> Iterator[Engine]:
+    reader = open_reader(database.url(var))
     yield reader
     reader.dispose()
 

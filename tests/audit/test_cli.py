@@ -23,7 +23,8 @@ from hie.control import socket_path
 from hie.errors import ConfigurationError, Conflict, HieError, StoreUnavailable
 from hie.model import Envelope, Identifier, Keys
 from hie.store import tables
-from hie.store.database import migrate, open_reader, open_writer, sqlite_url
+from hie.store.database import open_reader, open_writer
+from tests.databases import Database
 
 CONFIGURATION = """\
 participants:
@@ -34,18 +35,21 @@ feeds:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def url(tmp_path: Path, database: Database) -> str:
+    return database.migrated(tmp_path / "var")
+
+
+@pytest.fixture
+def config(tmp_path: Path, database: Database, url: str) -> Path:
     """A node that has been started once."""
     file = tmp_path / "hie.yaml"
-    file.write_text(CONFIGURATION)
+    file.write_text(f'database: "{database.setting}"\n{CONFIGURATION}')
     var = tmp_path / "var"
-    var.mkdir()
-    migrate(sqlite_url(var))
-    engine = open_writer(sqlite_url(var))
+    engine = open_writer(url)
     with engine.begin() as connection:
         Chain("node").append(connection, [event(Kind.START, "node", {}), event(Kind.STOP, "node", {})])
     engine.dispose()
-    reader = open_reader(sqlite_url(var))
+    reader = open_reader(url)
     Sealer(reader, seals_path(var), SealKey.open(key_path(var), create=True)).seal()
     reader.dispose()
     return file
@@ -65,8 +69,8 @@ def test_an_intact_log(config: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (found["intact"], found["records"], found["seals"]) == (True, {"node": 2}, 1)
 
 
-def test_a_broken_log_is_one_sentence_and_exit_1(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = open_writer(sqlite_url(config.parent / "var"))
+def test_a_broken_log_is_one_sentence_and_exit_1(config: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = open_writer(url)
     with engine.begin() as connection:
         connection.execute(tables.audit.update().where(tables.audit.c.seq == 2).values(actor="user:mallory"))
     engine.dispose()
@@ -90,6 +94,7 @@ def test_checked_with_copies_kept_elsewhere(config: Path, tmp_path: Path, capsys
         call(audit, "verify", "--config", str(config))
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_no_database_is_no_intact_log(config: Path, tmp_path: Path) -> None:
     (config.parent / "var" / "hie.db").unlink()
     with pytest.raises(ConfigurationError, match="no-database"):
@@ -104,10 +109,10 @@ def test_nobody_of_that_id(config: Path) -> None:
         call(audit, "accounting", "no-such-person", "--config", str(config))
 
 
-def test_a_user_is_made_and_can_log_in(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_is_made_and_can_log_in(config: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(access, "add-user", "alice", "--role", "operator", "--config", str(config), "--json") == 0
     password = orjson.loads(capsys.readouterr().out)["password"]
-    reader = open_reader(sqlite_url(config.parent / "var"))
+    reader = open_reader(url)
     assert Authenticator(reader).login("alice", password, "a").name == "alice"
     with reader.connect() as connection:
         last = connection.execute(select(tables.audit).order_by(tables.audit.c.seq.desc())).first()
@@ -135,12 +140,12 @@ def test_a_password_from_stdin_is_not_printed(
         call(access, "set-password", "alice", "--password-stdin", "--config", str(config))
 
 
-def test_a_feed_token_is_made_then_replaced(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_feed_token_is_made_then_replaced(config: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     tokens = []
     for words in (("feed-token", "north"), ("feed-token", "north", "--keep-old")):
         assert call(access, *words, "--config", str(config), "--json") == 0
         tokens.append(orjson.loads(capsys.readouterr().out)["token"])
-    reader = open_reader(sqlite_url(config.parent / "var"))
+    reader = open_reader(url)
     authenticator = Authenticator(reader)
     for token in tokens:
         assert authenticator.authenticate({"authorization": f"Bearer {token}"}).feed == "north"
@@ -181,8 +186,10 @@ def test_while_the_node_runs_the_engine_is_asked(config: Path, capsys: pytest.Ca
     assert shown not in str(heard)
 
 
-def test_an_accounting_is_told_and_the_reading_recorded(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = open_writer(sqlite_url(config.parent / "var"))
+def test_an_accounting_is_told_and_the_reading_recorded(
+    config: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = open_writer(url)
     patient = Identifier("urn:oid:1.2.3", "MR", "77")
     envelope = Envelope("m1", "north", "hl7v2", b"", bytes(32), 1.0, Keys("hl7v2", b"", "ADT^A01", ()))
     person = identify.person_of(

@@ -1,21 +1,21 @@
-"""Somebody edits the database file, or the seal file, with other tools than ours. Each way is found and named."""
+"""Somebody edits the database, or the seal file, with other tools than ours. Each way is found and named."""
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from hie.audit.chain import GENESIS, Chain, digest
 from hie.audit.events import Kind, event
 from hie.audit.key import SealKey, key_path
 from hie.audit.seal import SealBroken, Sealer, seals_path
 from hie.audit.verify import Finding, Report, verify
+from tests.databases import run
 
 
 class Clock:
@@ -55,11 +55,9 @@ class Log:
         assert finding.text.endswith(".")
         return finding
 
-    def edit(self, change: Callable[[sqlite3.Connection], object]) -> None:
-        connection = sqlite3.connect(self.var / "hie.db")
-        change(connection)
-        connection.commit()
-        connection.close()
+    def edit(self, change: Callable[[Connection], object]) -> None:
+        with self.engine.begin() as connection:
+            change(connection)
 
 
 @pytest.fixture
@@ -67,16 +65,14 @@ def log(var: Path, engine: Engine, reader: Engine) -> Log:
     return Log(var, engine, reader)
 
 
-def recompute(connection: sqlite3.Connection, chain: str = "engine") -> None:
+def recompute(connection: Connection, chain: str = "engine") -> None:
     """What a forger with our source code does: gaps closed, every hash made anew."""
-    rows = connection.execute("SELECT * FROM audit WHERE chain=? ORDER BY seq", (chain,)).fetchall()
-    connection.execute("DELETE FROM audit WHERE chain=?", (chain,))
+    rows = run(connection, "SELECT * FROM audit WHERE chain=? ORDER BY seq", chain).fetchall()
+    run(connection, "DELETE FROM audit WHERE chain=?", chain)
     previous = GENESIS
     for seq, (_, __, at, kind, actor, body, ___, ____) in enumerate(rows, 1):
         now = digest(previous, chain, seq, at, kind, actor, body)
-        connection.execute(
-            "INSERT INTO audit VALUES (?,?,?,?,?,?,?,?)", (chain, seq, at, kind, actor, body, previous, now)
-        )
+        run(connection, "INSERT INTO audit VALUES (?,?,?,?,?,?,?,?)", chain, seq, at, kind, actor, body, previous, now)
         previous = now
 
 
@@ -92,18 +88,16 @@ def test_an_untouched_log_is_intact(log: Log) -> None:
 )
 @pytest.mark.parametrize("seq", [1, 17, 30, 35])
 def test_a_changed_record(log: Log, column: str, value: object, seq: int) -> None:
-    log.edit(lambda c: c.execute(f"UPDATE audit SET {column}=? WHERE seq=?", (value, seq)))
+    log.edit(lambda c: run(c, f"UPDATE audit SET {column}=? WHERE seq=?", value, seq))
     found = log.found()
     assert (found.code, found.chain, found.seq) == ("changed", "engine", seq)
 
 
 def test_a_changed_record_with_its_own_hash_made_to_fit(log: Log) -> None:
-    def change(c: sqlite3.Connection) -> None:
-        seq, at, kind, actor, previous = c.execute(
-            "SELECT seq,at,kind,actor,previous FROM audit WHERE seq=17"
-        ).fetchone()
+    def change(c: Connection) -> None:
+        seq, at, kind, actor, previous = run(c, "SELECT seq,at,kind,actor,previous FROM audit WHERE seq=17").fetchone()
         now = digest(previous, "engine", seq, at, kind, actor, "{}")
-        c.execute("UPDATE audit SET body='{}', hash=? WHERE seq=17", (now,))
+        run(c, "UPDATE audit SET body='{}', hash=? WHERE seq=17", now)
 
     log.edit(change)
     assert (log.found().code, log.found().seq) == ("broken-link", 18)
@@ -111,40 +105,38 @@ def test_a_changed_record_with_its_own_hash_made_to_fit(log: Log) -> None:
 
 @pytest.mark.parametrize("seq", [1, 2, 17, 30])
 def test_a_removed_record(log: Log, seq: int) -> None:
-    log.edit(lambda c: c.execute("DELETE FROM audit WHERE seq=?", (seq,)))
+    log.edit(lambda c: run(c, "DELETE FROM audit WHERE seq=?", seq))
     assert (log.found().code, log.found().seq) == ("removed", seq)
 
 
 def test_an_inserted_record(log: Log) -> None:
-    def change(c: sqlite3.Connection) -> None:
-        c.execute("UPDATE audit SET seq=seq+1000 WHERE seq>=17")
-        c.execute("UPDATE audit SET seq=seq-999 WHERE seq>=1000")
-        previous = c.execute("SELECT hash FROM audit WHERE seq=16").fetchone()[0]
+    def change(c: Connection) -> None:
+        run(c, "UPDATE audit SET seq=seq+1000 WHERE seq>=17")
+        run(c, "UPDATE audit SET seq=seq-999 WHERE seq>=1000")
+        previous = run(c, "SELECT hash FROM audit WHERE seq=16").fetchone()[0]
         now = digest(previous, "engine", 17, 5.0, "stop", "node", "{}")
-        c.execute("INSERT INTO audit VALUES ('engine',17,5.0,'stop','node','{}',?,?)", (previous, now))
+        run(c, "INSERT INTO audit VALUES ('engine',17,5.0,'stop','node','{}',?,?)", previous, now)
 
     log.edit(change)
     assert (log.found().code, log.found().seq) == ("broken-link", 18)
 
 
 def test_a_record_before_the_first(log: Log) -> None:
-    log.edit(
-        lambda c: c.execute("INSERT INTO audit VALUES ('engine',0,5.0,'stop','node','{}',?,?)", (GENESIS, GENESIS))
-    )
+    log.edit(lambda c: run(c, "INSERT INTO audit VALUES ('engine',0,5.0,'stop','node','{}',?,?)", GENESIS, GENESIS))
     assert log.found().code == "inserted"
 
 
 @pytest.mark.parametrize("left", [0, 9, 20, 29])
 def test_a_cut_tail(log: Log, left: int) -> None:
-    log.edit(lambda c: c.execute("DELETE FROM audit WHERE seq>?", (left,)))
+    log.edit(lambda c: run(c, "DELETE FROM audit WHERE seq>?", left))
     assert (log.found().code, log.found().seq) == ("cut", left + 1)
     assert f"ends at record {left}" in log.found().text
 
 
 @pytest.mark.parametrize("seq", [1, 17, 30])
 def test_a_rewrite_of_everything_with_recomputed_hashes(log: Log, seq: int) -> None:
-    def change(c: sqlite3.Connection) -> None:
-        c.execute("UPDATE audit SET body='{}' WHERE seq=?", (seq,))
+    def change(c: Connection) -> None:
+        run(c, "UPDATE audit SET body='{}' WHERE seq=?", seq)
         recompute(c)
 
     log.edit(change)
@@ -154,8 +146,8 @@ def test_a_rewrite_of_everything_with_recomputed_hashes(log: Log, seq: int) -> N
 
 
 def test_a_record_taken_out_of_a_recomputed_chain(log: Log) -> None:
-    def change(c: sqlite3.Connection) -> None:
-        c.execute("DELETE FROM audit WHERE seq=17")
+    def change(c: Connection) -> None:
+        run(c, "DELETE FROM audit WHERE seq=17")
         recompute(c)
 
     log.edit(change)
@@ -163,12 +155,12 @@ def test_a_record_taken_out_of_a_recomputed_chain(log: Log) -> None:
 
 
 def test_a_whole_chain_that_is_gone(log: Log) -> None:
-    log.edit(lambda c: c.execute("DELETE FROM audit"))
+    log.edit(lambda c: run(c, "DELETE FROM audit"))
     assert log.found().code == "cut"
 
 
 def test_what_no_seal_covers_yet_is_counted_not_trusted(log: Log) -> None:
-    log.edit(lambda c: c.execute("DELETE FROM audit WHERE seq>31"))
+    log.edit(lambda c: run(c, "DELETE FROM audit WHERE seq>31"))
     report = log.verify()
     assert (report.finding, report.unsealed) == (None, 1)
 
@@ -190,7 +182,7 @@ def test_a_seal_that_was_changed(log: Log) -> None:
 
 def test_a_seal_signed_with_another_key(log: Log, tmp_path: Path) -> None:
     """A forger without the key rewrites the log and seals it anew."""
-    log.edit(lambda c: c.execute("UPDATE audit SET body='{}' WHERE seq=17"))
+    log.edit(lambda c: run(c, "UPDATE audit SET body='{}' WHERE seq=17"))
     log.edit(recompute)
     log.seals.unlink()
     other = SealKey.open(tmp_path / "other" / "seal.key", create=True)
@@ -211,7 +203,7 @@ def test_a_seal_taken_out(log: Log, gone: int) -> None:
 
 @pytest.mark.parametrize("left", [0, 1, 2])
 def test_seals_cut_off_together_with_a_rewrite(log: Log, left: int) -> None:
-    log.edit(lambda c: c.execute("UPDATE audit SET body='{}' WHERE seq=27"))
+    log.edit(lambda c: run(c, "UPDATE audit SET body='{}' WHERE seq=27"))
     log.edit(recompute)
     put(log, lines(log)[:left])
     assert log.found().code == "seal-cut"
@@ -246,7 +238,7 @@ def test_a_copy_elsewhere_needs_only_the_public_key(log: Log) -> None:
 
 
 def test_the_sealer_signs_nothing_on_top_of_a_forgery(log: Log) -> None:
-    log.edit(lambda c: c.execute("UPDATE audit SET body='{}' WHERE seq=27"))
+    log.edit(lambda c: run(c, "UPDATE audit SET body='{}' WHERE seq=27"))
     log.edit(recompute)
     with pytest.raises(SealBroken, match="record 30"):
         log.sealer.seal()

@@ -9,13 +9,14 @@ import pytest
 from tests.api.conftest import quiet
 from tests.api.region import Region, sample
 from tests.console.story import tell
+from tests.databases import Database
 
 __all__ = ["quiet"]
 
 
 @pytest.fixture
-def region(tmp_path: Path) -> Iterator[Region]:
-    with Region(tmp_path / "var") as running:
+def region(tmp_path: Path, database: Database) -> Iterator[Region]:
+    with Region(tmp_path / "var", database) as running:
         yield running
 
 

@@ -38,6 +38,8 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt-get in
 
 
 @pytest.mark.slow
+# what is drawn is the same HTML on both
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 1360), ("light", 420)])
 def test_pages_as_a_browser_draws_them(story: Region, tmp_path: Path, scheme: str, width: int) -> None:
     seen = next(

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from hie.engine.absorb import Absorber
+from hie.engine.inbox import CursorInbox
 from hie.errors import StoreUnavailable
-from hie.intake.position import Position
+from hie.intake.position import START, Position
+from hie.intake.reader import Reader
 from hie.model import Envelope, Keys
 from hie.pipeline import Applied, Step
 from hie.understand import Understood
@@ -57,8 +59,8 @@ def absorbing(tmp_path: Path, writer: Flaky, pipeline: Pipeline, monkeypatch: py
     from hie.store import lanes
 
     monkeypatch.setattr(lanes, "advance", lambda *_: None)
-    start = Position("", 0)
-    absorber = Absorber(pipeline, writer, tmp_path, [], 10, lambda applied: None, start)  # type: ignore[arg-type]
+    inbox = CursorInbox(Reader(tmp_path), START)
+    absorber = Absorber(pipeline, writer, inbox, [], 10, lambda applied: None)  # type: ignore[arg-type]
     writer.absorber = absorber
     return absorber
 

@@ -12,6 +12,7 @@ import pytest
 from hie.errors import StoreUnavailable
 from hie.model import DeliveryState
 from hie.simulation.people import someone
+from tests import databases
 from tests.databases import Database
 from tests.invariants.bench import Bench, Blind, disclosed_against_a_deny, opt_out
 
@@ -69,8 +70,7 @@ def test_a_crash_between_t1_and_t2_leaves_unknown_and_the_same_key(bench: Bench)
 @pytest.mark.invariant(3)
 def test_where_t1_cannot_be_written_nothing_leaves(bench: Bench) -> None:
     ids = [bench.admit()[0] for _ in range(40)]
-    pages = bench.write(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
-    bench.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}").all())
+    bench.write(lambda c: databases.fill(c, 31))
     taken = 0
 
     def until_full() -> None:
@@ -86,14 +86,15 @@ def test_where_t1_cannot_be_written_nothing_leaves(bench: Bench) -> None:
     assert len(bench.sent) in (taken, taken + 1)
     expected = DeliveryState.QUEUED if len(bench.sent) == taken else DeliveryState.BEGUN
     assert bench.row(ids[taken]).state == expected
-    bench.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count=1000000").all())
+    bench.write(databases.clear)
     waiting = [id for id in ids if bench.row(id).state == DeliveryState.QUEUED]
     bench.deliver(*waiting)
     assert all(bench.row(id).state == DeliveryState.DELIVERED for id in waiting)
 
 
 def contended(bench: Bench, rounds: int, seed: int) -> None:
-    """Two threads: one changes its mind about people, one delivers to them. Nobody waits for anybody."""
+    """Two threads: one changes its mind about people, `rounds` times and until enough has been delivered on whatever
+    machine; one delivers to them. Nobody waits for anybody."""
     people = [(str(n), bench.admit(someone(bench.chance), str(n))[0]) for n in range(4)]
     stop = threading.Event()
     failed: list[BaseException] = []
@@ -102,7 +103,9 @@ def contended(bench: Bench, rounds: int, seed: int) -> None:
         chance = random.Random(seed)
         ids: dict[str, str] = {}
         try:
-            for n in range(rounds):
+            for n in range(20 * rounds):
+                if n >= rounds and len(bench.sent) > 10:
+                    break
                 mrn = chance.choice(people)[0]
                 status = "active" if n % 2 else chance.choice(("active", "inactive"))
                 ids[mrn] = bench.consent(opt_out(mrn, status=status), ids.get(mrn))["id"]
@@ -129,7 +132,7 @@ def test_no_interleaving_discloses_after_a_revocation(bench: Bench, seed: int) -
     contended(bench, 150, seed)
     chain = bench.chain()
     assert sum(kind == "disclosure-begun" for kind, _ in chain) > 10
-    assert sum(kind == "consent-change" for kind, _ in chain) == 150
+    assert sum(kind == "consent-change" for kind, _ in chain) >= 150
     assert disclosed_against_a_deny(chain) == []
 
 

@@ -226,8 +226,8 @@ def overwritten(bench: Bench, id: int) -> list[str]:
 
     with bench.reader.connect() as connection:
         member = mpi.persons.record(connection, bench.row(id).mpi_record)
-        newest = connection.exec_driver_sql(
-            "SELECT message_id FROM resource WHERE reference LIKE 'Patient/%'"
+        newest = connection.execute(
+            text("SELECT message_id FROM resource WHERE reference LIKE 'Patient/%'")
         ).scalar_one()
     assert member is not None
     found = [] if member.person.addresses[0].street == "2 New St" else ["registration"]
