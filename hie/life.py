@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, select
 
-from hie.intake.reader import Reader
+from hie.intake.journals import JournalReader
 from hie.outcomes import DELIVERY_REASONS, MESSAGE_REASONS
 from hie.store.tables import delivery, disclosure, message, record
 
 
-def life(connection: Connection, journal: Path, message_id: str) -> dict[str, Any]:
+def life(connection: Connection, journal: JournalReader, message_id: str) -> dict[str, Any]:
     """Steps in order of time, each with `at` (epoch seconds), `step` and one sentence. Raises NotFound."""
     row = connection.execute(select(message).where(message.c.id == message_id)).first()
     if row is None:
-        envelope = Reader(journal).get(message_id).envelope
+        envelope = journal.get(message_id).envelope
         steps = [_step(envelope.received_at, "received", "on disk and acknowledged; not processed yet")]
         return {
             "message_id": message_id,

@@ -20,8 +20,8 @@ from hie.access.authenticate import Authenticator
 from hie.api.app import build
 from hie.api.connection import Connection
 from hie.errors import ConfigurationError, StoreUnavailable
-from hie.intake import client, door
-from hie.intake.reader import Entry, Reader
+from hie.intake import client, door, journals
+from hie.intake.reader import Entry
 from hie.metrics import meter
 from hie.model import Arrival, Receipt
 from hie.sections import Http
@@ -103,7 +103,7 @@ def services(settings: Settings) -> Services:
 
     def raw(message_id: str) -> Entry:
         if getattr(readers, "mine", None) is None:
-            readers.mine = Reader(var / "journal")
+            readers.mine = journals.open_reader(settings.database_url, var / "journal")
         entry: Entry = readers.mine.get(message_id)
         return entry
 

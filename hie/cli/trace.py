@@ -23,11 +23,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hie.cli.configuration import settings_of
     from hie.cli.direct import reading
+    from hie.intake import journals
     from hie.life import life
 
     settings = settings_of(arguments.config)
-    with reading(settings) as connection:
-        found = life(connection, settings.var / "journal", arguments.message_id)
+    journal = journals.open_reader(settings.database_url, settings.var / "journal")
+    with journal, reading(settings) as connection:
+        found = life(connection, journal, arguments.message_id)
     if arguments.json:
         sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:

@@ -15,6 +15,7 @@ from hie.access.roles import Capability, Principal
 from hie.audit.events import Kind
 from hie.console.raw import Line, lines
 from hie.console.view import page
+from hie.intake import journals
 from hie.life import life
 from hie.outcomes import MESSAGE_REASONS
 from hie.record import body
@@ -47,7 +48,8 @@ async def message_page(request: Request, message_id: str, **context: Any) -> Res
     node = services.of(request)
 
     def work(connection: Connection) -> tuple[dict[str, Any], Any]:
-        found = life(connection, node.var / "journal", message_id)
+        with journals.open_reader(node.settings.database_url, node.var / "journal") as journal:
+            found = life(connection, journal, message_id)
         row = connection.execute(select(message).where(message.c.id == message_id)).first()
         return found, row
 

@@ -1,7 +1,7 @@
 """The local door: a unix-domain socket by which the web process hands over what came by HTTP.
 
 One request: two 4-byte big-endian lengths, then a JSON header and the raw bytes. One answer: a 4-byte length and JSON,
-a receipt or an error of hie.errors by its code. Texts that may hold any byte (MSH-10) travel as Latin-1.
+a receipt or an error of hie.errors by its code.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from hie.errors import HieError
-from hie.model import Acknowledgement, Arrival, Keys, Receipt
+from hie.intake import heading
+from hie.model import Arrival, Receipt
 from hie.ports import Accept
 
 SOCKET = "run/intake.sock"
@@ -30,30 +30,8 @@ _MAX_PATH = 100
 
 
 def encode_arrival(arrival: Arrival) -> bytes:
-    keys = arrival.keys
-    header = orjson.dumps(
-        {
-            "feed": arrival.feed,
-            "format": arrival.format,
-            "source": arrival.source,
-            "keys": None
-            if keys is None
-            else [keys.control_id.decode("latin-1"), keys.event, keys.ordering, keys.sender, keys.processing],
-            "refusal": None if arrival.refusal is None else tuple(arrival.refusal),
-            "flags": arrival.flags,
-        }
-    )
+    header = heading.encode(arrival)
     return LENGTHS.pack(len(header), len(arrival.raw)) + header + arrival.raw
-
-
-def decode_arrival(header: bytes, raw: bytes) -> Arrival:
-    said: dict[str, Any] = orjson.loads(header)
-    keys = None
-    if said["keys"] is not None:
-        control_id, event, ordering, sender, processing = said["keys"]
-        keys = Keys(said["format"], control_id.encode("latin-1"), event, tuple(ordering), sender, processing)
-    refusal = None if said["refusal"] is None else Acknowledgement(*said["refusal"])
-    return Arrival(said["feed"], said["format"], raw, said["source"], keys, refusal, tuple(said["flags"]))
 
 
 class Door:
@@ -106,7 +84,7 @@ class Door:
 
     async def _take(self, header: bytes, raw: bytes) -> dict[str, object]:
         try:
-            arrival = decode_arrival(header, raw)
+            arrival = heading.decode(header, raw)
         except (ValueError, KeyError, TypeError):
             return {"error": "rejected", "text": "the request cannot be read"}
         if arrival.feed not in self._feeds:

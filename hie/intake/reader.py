@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from hie.errors import NotFound, StoreUnavailable
@@ -81,6 +82,12 @@ class Reader:
             with suppress(sqlite3.Error):
                 db.close()
         self._files.clear()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
 
     def _walk(self, after: Position, limit: int, max_bytes: int) -> Iterator[Entry]:
         # the list is taken first: a day that has a successor in it was complete before we read it

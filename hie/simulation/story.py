@@ -14,6 +14,7 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, func, select
 
 from hie.identify import Known, compared, everybody
+from hie.intake import journals
 from hie.life import life
 from hie.settings import Settings
 from hie.store.tables import delivery, message
@@ -47,7 +48,6 @@ async def settled(reader: Engine, settings: Settings, message_id: str | None = N
 
 def _is_settled(reader: Engine, settings: Settings, message_id: str | None) -> bool:
     from hie.intake.position import Position
-    from hie.intake.reader import Reader
     from hie.store import lanes
 
     with reader.connect() as connection:
@@ -56,8 +56,9 @@ def _is_settled(reader: Engine, settings: Settings, message_id: str | None) -> b
             and not connection.execute(select(message.c.id).where(message.c.id == message_id)).first()
         ):
             return False
-        if Position(*lanes.cursor(connection)) < Reader(settings.var / "journal").latest():
-            return False
+        with journals.open_reader(settings.database_url, settings.var / "journal") as journal:
+            if Position(*lanes.cursor(connection)) < journal.latest():
+                return False
         waiting = select(func.count()).where(delivery.c.state.in_(("queued", "begun", "unknown", "held")))
         return connection.execute(waiting).scalar_one() == 0
 
@@ -175,7 +176,8 @@ def _former_name(console: Console, connection: Connection, people: list[Known]) 
 
 
 def _outcomes(connection: Connection, story: Story, message_id: str) -> dict[str, dict[str, Any]]:
-    found = life(connection, story.settings.var / "journal", message_id)
+    with journals.open_reader(story.settings.database_url, story.settings.var / "journal") as journal:
+        found = life(connection, journal, message_id)
     return {d["subscriber"]: d for d in found["deliveries"]}
 
 

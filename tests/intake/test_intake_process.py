@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from hie.errors import NotFound, StoreUnavailable
+from hie.intake import heading
 from hie.intake.client import submit
-from hie.intake.door import SOCKET, decode_arrival, encode_arrival
+from hie.intake.door import SOCKET, encode_arrival
 from hie.intake.journal import Reader
 from hie.intake.position import START
 from hie.model import Acknowledgement, Arrival, Keys
@@ -270,7 +271,7 @@ def test_arrivals_travel_whole() -> None:
     ):
         data = encode_arrival(sent)
         size = int.from_bytes(data[:4], "big")
-        assert decode_arrival(data[8 : 8 + size], data[8 + size :]) == sent
+        assert heading.decode(data[8 : 8 + size], data[8 + size :]) == sent
 
 
 def test_the_web_process_gets_a_receipt_after_the_commit(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""Which journal a node has: SQLite day files under its state directory, or PostgreSQL where its database is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from hie.intake.payload import Seal
+from hie.intake.position import START, Position
+from hie.intake.postgres import is_postgres
+from hie.intake.reader import Entry, Reader
+
+JOURNAL = "journal"
+"""Folder of the day files under the state directory."""
+
+
+class JournalReader(Protocol):
+    """What the other processes need of a journal, whatever keeps it."""
+
+    def read(self, after: Position = START, limit: int = 500) -> list[Entry]: ...
+
+    def get(self, message_id: str) -> Entry: ...
+
+    def latest(self) -> Position: ...
+
+    def days(self) -> list[str]: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> JournalReader: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None: ...
+
+
+def open_reader(database_url: str, directory: Path, *, seal: Seal | None = None) -> JournalReader:
+    """Opens nothing yet: the first question does. `directory` is that of the day files."""
+    if is_postgres(database_url):
+        from hie.intake.postgres_reader import PostgresReader
+
+        return PostgresReader(database_url, seal=seal)
+    return Reader(directory, seal=seal)

@@ -1,0 +1,134 @@
+"""Reads the journal that lies in PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hie.errors import NotFound, StoreUnavailable
+from hie.intake import heading, partition
+from hie.intake.lanes import lane_of_all
+from hie.intake.payload import Seal, unpack
+from hie.intake.position import START, Position
+from hie.intake.postgres import connect
+from hie.intake.reader import BATCH_BYTES, Entry
+from hie.model import Envelope, Keys
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+T = TypeVar("T")
+_COLUMNS = "a.day, a.seq, a.received_at, a.heading, a.duplicate_of, a.sha256, a.codec, a.key_id, a.raw"
+_ONE = f"SELECT {_COLUMNS} FROM arrival a WHERE day = %s AND seq = %s"
+# the running sum is taken before the limit in bytes cuts, so no more is fetched than is handed out
+_AFTER = """
+SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw FROM (
+    SELECT *, sum(octet_length(raw)) OVER (ORDER BY day, seq) - octet_length(raw) AS before
+    FROM arrival WHERE day >= %(day)s AND (day, seq) > (%(day)s, %(seq)s) ORDER BY day, seq LIMIT %(limit)s
+) a WHERE before < %(bytes)s ORDER BY day, seq
+"""
+_LATEST = "SELECT day, seq FROM arrival ORDER BY day DESC, seq DESC LIMIT 1"
+_TAKE = """
+SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw, lanes FROM (
+    SELECT a.*, p.lanes, p.priority,
+        sum(octet_length(a.raw)) OVER (ORDER BY p.priority, p.seq) - octet_length(a.raw) AS before
+    FROM (
+        SELECT DISTINCT priority, seq, day, lanes FROM (
+            SELECT priority, seq, day, lanes FROM pending
+            WHERE lane = ANY(%(lanes)s) AND seq <> ALL(%(busy)s) ORDER BY priority, seq LIMIT %(limit)s
+        ) first
+    ) p JOIN arrival a ON a.day = p.day AND a.seq = p.seq
+) found WHERE before < %(bytes)s ORDER BY priority, seq
+"""
+
+
+class PostgresReader:
+    """What hie.intake.reader.Reader is for day files. Threads may share one: they take turns."""
+
+    def __init__(self, url: str, *, seal: Seal | None = None) -> None:
+        self._url = url
+        self._seal = seal
+        self._connection: Connection[tuple[Any, ...]] | None = None
+        self._turn = threading.Lock()
+
+    def read(self, after: Position = START, limit: int = 500, max_bytes: int = BATCH_BYTES) -> list[Entry]:
+        """At most `limit` rows after a position, in the order of day and number; fewer where their stored bytes pass `max_bytes`.
+
+        A row of another intake may be committed later under an earlier number: what must miss none uses `take`.
+        Raises StoreUnavailable.
+        """
+        asked = {"day": after.day, "seq": after.seq, "limit": limit, "bytes": max_bytes}
+        return [self._entry(row) for row in self._rows(_AFTER, asked)]
+
+    def take(
+        self, lanes: Collection[int], limit: int, in_flight: Collection[int] = (), max_bytes: int = BATCH_BYTES
+    ) -> list[tuple[Entry, tuple[int, ...]]]:
+        """What is pending in these lanes, each message once with all its lanes, in the order of priority and number.
+
+        Numbers `in_flight` are left out. At most `limit` rows; fewer where their stored bytes pass `max_bytes`.
+        Raises StoreUnavailable.
+        """
+        asked = {"lanes": list(lanes), "busy": list(in_flight), "limit": limit, "bytes": max_bytes}
+        return [(self._entry(row), tuple(row[9])) for row in self._rows(_TAKE, asked)]
+
+    def get(self, message_id: str) -> Entry:
+        """Raises NotFound where there is no such message, or its day has been dropped."""
+        rows = self._rows(_ONE, Position.of(message_id))
+        if not rows:
+            raise NotFound(f"no message {message_id} in the journal", hint="it may be past its retention")
+        return self._entry(rows[0])
+
+    def latest(self) -> Position:
+        """Day and number of the newest row, START where the journal is empty."""
+        rows = self._rows(_LATEST, ())
+        return Position(*rows[0]) if rows else START
+
+    def days(self) -> list[str]:
+        """The days that are kept, oldest first."""
+        return self._with(partition.days)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> PostgresReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _rows(self, sql: str, asked: Any) -> Sequence[tuple[Any, ...]]:
+        return self._with(lambda connection: connection.execute(sql, asked, binary=True).fetchall())
+
+    def _with(self, work: Callable[[Connection[tuple[Any, ...]]], T]) -> T:
+        """Asks again on a new connection where the one at hand turns out to be dead: reading twice does no harm."""
+        import psycopg
+
+        with self._turn:
+            while True:
+                reused = self._connection is not None
+                try:
+                    if self._connection is None:
+                        self._connection = connect(self._url, read_only=True)
+                    return work(self._connection)
+                except psycopg.Error as error:
+                    self.close()
+                    if not (reused and isinstance(error, psycopg.OperationalError)):
+                        raise StoreUnavailable(f"the journal cannot be read ({type(error).__name__})") from error
+
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        day, seq, received_at, said, duplicate_of, digest, codec, key_id, data = row[:9]
+        arrival = heading.decode(said, unpack(codec, key_id, data, self._seal))
+        keys = arrival.keys or Keys(arrival.format, b"", "", ())
+        position = Position(day, seq)
+        envelope = Envelope(
+            position.message_id, arrival.feed, arrival.format, arrival.raw, digest, received_at, keys, arrival.source
+        )
+        lane = lane_of_all(arrival.feed, keys.ordering)
+        return Entry(position, envelope, arrival.refusal, duplicate_of, arrival.flags, lane)
