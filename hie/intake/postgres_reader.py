@@ -42,6 +42,12 @@ SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw,
     ) p JOIN arrival a ON a.day = p.day AND a.seq = p.seq
 ) found WHERE before < %(bytes)s ORDER BY priority, seq
 """
+_BEFORE = """
+SELECT EXISTS (
+    SELECT FROM pending p JOIN pending me ON (p.priority, p.seq) < (me.priority, me.seq)
+    WHERE p.lane = ANY(%(lanes)s) AND me.seq = %(seq)s AND me.lane = %(lane)s
+)
+"""
 
 
 class PostgresReader:
@@ -72,6 +78,11 @@ class PostgresReader:
         """
         asked = {"lanes": list(lanes), "busy": list(in_flight), "limit": limit, "bytes": max_bytes}
         return [(self._entry(row), tuple(row[9])) for row in self._rows(_TAKE, asked)]
+
+    def pending_before(self, seq: int, lanes: Sequence[int]) -> bool:
+        """Whether in any of these lanes, all of which row `seq` lies in, another row comes before it."""
+        asked = {"seq": seq, "lane": lanes[0], "lanes": list(lanes)}
+        return bool(self._rows(_BEFORE, asked)[0][0])
 
     def get(self, message_id: str) -> Entry:
         """Raises NotFound where there is no such message, or its day has been dropped."""
