@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 PIP := $(BIN)/pip --disable-pip-version-check -q install
 
-.PHONY: demo test docs lint types imports unit bench fidelity clean
+.PHONY: demo test docs lint types imports unit bench fidelity region clean
 
 demo: .venv/run
 	$(BIN)/hie demo $(ARGS)
@@ -47,6 +47,10 @@ fidelity: .venv/test
 .venv/test: pyproject.toml .venv/bin/python
 	$(PIP) -e '.[test,train]'
 	@touch $@ .venv/run
+
+# ten minutes of a whole region under random kills, then its ledger; needs PostgreSQL and RabbitMQ
+region: .venv/test
+	$(BIN)/python -m tests.region $(ARGS)
 
 clean:
 	rm -rf .venv var

@@ -1,0 +1,1 @@
+"""A region under fire: two engines, PostgreSQL, RabbitMQ, six feeds, ten subscribers, random kills; then the ledger."""
