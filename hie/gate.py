@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from hie import registry
+from hie import again, registry
 from hie.audit.chain import Trail
 from hie.audit.events import Kind, event
 from hie.consent.jurisdiction import Policy
@@ -52,6 +52,7 @@ class Prepared:
     event: str
     received_at: float
     key: str
+    """What the subscriber is told to know it by."""
     replaces: str | None
     attempts: int
     decision: Mapping[str, Any]
@@ -63,6 +64,8 @@ class Prepared:
     """Epochs of the persons whose denies were counted in, because the record may be theirs."""
     unknown: bool = False
     """An earlier attempt under this key may have been received."""
+    row_key: str = ""
+    """The row's own key: another where it goes under that of an earlier delivery of the same content."""
     shadow: tuple[str, bytes] = ("", b"")
     """In shadow mode: the reason it would have ended with, and the bytes that would have left."""
 
@@ -114,6 +117,7 @@ class Gate:
         everyone = set(eids.values()).union(*possible.values())
         epoch = epochs.read(connection, everyone)
         consents = self.judge.consents(connection, epoch)
+        repaired = again.look(connection, subscriber, rows.values())
         prepared = []
         for id in ids:
             row = rows[id]
@@ -123,13 +127,19 @@ class Gate:
             raw = self.journal.get(row.message_id).envelope.raw if subscriber.encoder == "original" else b""
             source = self.feeds.get(stored.feed, "")
             unpacked = body.unpack(stored.body, stored.codec)
+            earlier = repaired.get(id)
+            outdated = earlier is not None and earlier.outdated(unpacked, subscriber.encoder)
+            if earlier is not None and subscriber.encoder != "original":
+                unpacked = earlier.mended(unpacked)
             judged = self.judge.judge(
                 subscriber, unpacked, raw, row.message_id, source, eid, consents[eid], candidates, now
             )
             unsent = subscriber.shadow or stored.feed in self.shadows
             if not unsent and unheld(connection, subscriber, unpacked):
                 judged = judged._replace(view=None, outcome=outcome_of("merge-unheld"))
-            made = self._render(subscriber, row, stored, source, eid, epoch[eid], judged, raw)
+            if outdated and judged.view is not None:
+                judged = judged._replace(view=None, outcome=outcome_of("newer-version"))
+            made = self._render(subscriber, row, stored, source, eid, epoch[eid], judged, earlier)
             if unsent and made.payload:
                 would = made.outcome.reason, made.payload
                 made = replace(made, outcome=outcome_of("shadow"), payload=b"", shadow=would)
@@ -145,13 +155,27 @@ class Gate:
         eid: str,
         epoch: int,
         judged: Judged,
-        raw: bytes,
+        earlier: again.Again | None,
     ) -> Prepared:
         outcome, payload, key, replaces = judged.outcome, b"", row.key, row.replaces
-        unknown = row.state == DeliveryState.UNKNOWN
-        if judged.view is not None:
+        unknown, repeats = row.state == DeliveryState.UNKNOWN, False
+        if judged.view is not None and earlier is not None and earlier.key is not None:
+            outcome, payload = rendered(subscriber, judged, earlier.key)
+            same = _sha256(payload) == earlier.sha256
+            repeats = same or earlier.sha256 is None
+            if same and not earlier.resend:
+                outcome, payload = outcome_of("unchanged"), b""
+            # other content than the subscriber holds under the old key goes under its own and names what it replaces
+            key, replaces = (earlier.key, None) if repeats else (row.key, earlier.key)
+        if judged.view is not None and not repeats:
             outcome, payload = rendered(subscriber, judged, key)
-            if payload and unknown and row.sha256 and _sha256(payload) != bytes(row.sha256):
+            if (
+                payload
+                and unknown
+                and row.sha256
+                and _sha256(payload) != bytes(row.sha256)
+                and replaces == row.replaces
+            ):
                 # the subscriber may hold the earlier content under the old key: the new one names what it replaces
                 key, replaces, unknown = outbox.successor_key(row.key, payload), row.key, False
                 outcome, payload = rendered(subscriber, judged, key)
@@ -173,6 +197,7 @@ class Gate:
             consents=" ".join(judged.summary["consents"]),
             payload=payload,
             unknown=unknown,
+            row_key=row.key if repeats else key,
         )
 
     def begin(self, connection: Connection, subscriber: Subscriber, prepared: Sequence[Prepared]) -> Begun:
@@ -204,7 +229,7 @@ class Gate:
                     "_attempts": p.attempts,
                     "_now": now,
                     "_sha256": p.sha256,
-                    "_key": p.key,
+                    "_key": p.row_key,
                     "_replaces": p.replaces,
                 }
                 for p in sendable

@@ -18,6 +18,7 @@ import mpi.person
 import mpi.persons
 import mpi.tables
 from hie.model import Envelope, Identifier, IdentityStatement, Resource, StatementKind
+from hie.store import tables
 from mpi.index import Index
 from mpi.person import Person
 from mpi.registration import Registration
@@ -85,6 +86,15 @@ class Identity:
                 found[-1] = self._state(connection, found[-1], arrival)
                 run = []
         return found + self._register(connection, run)
+
+    def replay(self, connection: Connection, arrival: Arrival, registration: int | None = None) -> Attribution:
+        """As `attribute`, for a message that comes again out of its order: old demographics never overwrite newer ones.
+
+        `registration`: the one it was attributed to before, None where it was to none.
+        """
+        known = _standing(connection, arrival, registration)
+        found = known or self._register(connection, [arrival])[0]
+        return self._state(connection, found, arrival) if arrival[3] else found
 
     def _register(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Attribution]:
         registrations = [
@@ -162,14 +172,34 @@ _STATEMENTS: dict[StatementKind, Any] = {
 }
 
 
-def standing(connection: Connection, identifiers: Sequence[Identifier], at: float) -> Attribution | None:
-    """The registration that a later message than one of `at` has written: a replay of the earlier one changes nothing of it."""
+def registration_of(connection: Connection, identifiers: Sequence[Identifier]) -> int | None:
+    """The registration under the identifier by which the sender knows the patient."""
     local = _local(identifiers)
-    number = mpi.persons.find(connection, local) if local is not None else None
+    return mpi.persons.find(connection, local) if local is not None else None
+
+
+def _standing(connection: Connection, arrival: Arrival, registration: int | None) -> Attribution | None:
+    """The registration that a later message than this one has written, or that has no identifier by which it could be
+    written again: a replay changes nothing of it."""
+    _, person, identifiers, _, envelope = arrival
+    number = registration_of(connection, identifiers)
+    unnamed = number is None and _local(identifiers) is None
+    if unnamed:
+        number = registration
     member = mpi.persons.record(connection, number) if number is not None else None
-    if number is None or member is None or member.at <= at:
+    if person is None or number is None or member is None:
+        return None
+    later = connection.execute(_LATER, {"number": number, "message_id": envelope.message_id}).first()
+    if not unnamed and later is None and member.at <= envelope.received_at:
         return None
     return Attribution(number, eid_of(connection, number), "known")
+
+
+_LATER = (
+    select(tables.record.c.idx)
+    .where(tables.record.c.mpi_record == bindparam("number"), tables.record.c.message_id > bindparam("message_id"))
+    .limit(1)
+)
 
 
 def _local(identifiers: Sequence[Identifier]) -> mpi.person.Identifier | None:

@@ -48,6 +48,7 @@ DELIVERY_REASONS: dict[str, tuple[DeliveryState, str]] = {
     "merge-unheld": (DeliveryState.DENIED, "a merge is told only to those who already hold both identifiers"),
     "test-data": (DeliveryState.DENIED, "test or training data never goes to a production system"),
     "newer-version": (DeliveryState.SUPERSEDED, "a newer version of the same content went instead"),
+    "unchanged": (DeliveryState.SUPERSEDED, "the subscriber holds the same content already"),
     "purged": (DeliveryState.PURGED, "an operator removed it, with a reason"),
     "expired": (DeliveryState.EXPIRED, "the subscription ended before it could go"),
 }

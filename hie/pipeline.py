@@ -8,7 +8,7 @@ apply        attribute -> remember -> route -> queue   in the commit that also m
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,11 +21,9 @@ from hie.consent import book
 from hie.delivery import outbox
 from hie.delivery.schedule import Entry
 from hie.identify import (
-    Arrival,
     Attribution,
     Identity,
     identifiers_of_persons,
-    standing,
 )
 from hie.model import Acknowledgement, Envelope, FeedContext, MessageOutcome
 from hie.outcomes import MESSAGE_REASONS
@@ -39,9 +37,6 @@ from hie.store.rows import Rows
 from hie.task import Task
 from hie.understand import Part, Understood
 
-RELEASED = "released"
-"""Flag of a message that a person let out of quarantine: it comes again, out of its order."""
-
 
 class Step(NamedTuple):
     """One journal row with what the pool made of it."""
@@ -51,6 +46,8 @@ class Step(NamedTuple):
     duplicate_of: str
     flags: tuple[str, ...]
     understood: Understood | None
+    run: int | None = None
+    """The repair by which it comes again, out of its order."""
 
 
 @dataclass(slots=True)
@@ -94,39 +91,53 @@ class Pipeline:
         attributions = self._attribute(connection, parts, applied)
         self._remember(connection, parts, attributions)
         self._consent(connection, parts, attributions)
-        queued = self._route(connection, parts, attributions)
-        self._queue(connection, queued, applied)
+        queued = self.route(connection, parts, attributions)
+        self.queue(connection, queued, applied)
         self._note_work(connection, parts, time.time())
-        self._conclude(connection, steps, parts, attributions, queued, applied)
+        self._conclude(connection, steps, parts, attributions, {row.message_id for row in queued}, applied)
+        return applied
+
+    def replace(
+        self,
+        connection: Connection,
+        step: Step,
+        attributions: Sequence[Attribution],
+        queued: Sequence[outbox.Queued],
+        offered: bool,
+    ) -> Applied:
+        """A message read anew, whose earlier records and outcome are out of the way: `apply` with who it is about and who
+        gets it already decided. `offered`: whether any subscription asks for it."""
+        applied = Applied()
+        parts = [(step, part) for part in step.understood.parts] if step.understood else []
+        self._disturb(connection, attributions, applied)
+        # what was decided and rendered of the earlier version may not be sent any more
+        epochs.bump(connection, {a.eid for a in attributions if a.eid})
+        self._remember(connection, parts, attributions)
+        self._consent(connection, parts, attributions)
+        self.queue(connection, queued, applied)
+        self._conclude(
+            connection, [step], parts, attributions, {step.envelope.message_id} if offered else set(), applied
+        )
         return applied
 
     def _attribute(
         self, connection: Connection, parts: Sequence[tuple[Step, Part]], applied: Applied
     ) -> list[Attribution]:
         arrivals = [
-            (self._participant(step.envelope.feed), part.person, part.identifiers, part.statements, step.envelope)
+            (self.participant(step.envelope.feed), part.person, part.identifiers, part.statements, step.envelope)
             for step, part in parts
         ]
-        replayed = any(RELEASED in step.flags for step, _ in parts)
-        attributions = (self._replay if replayed else self.identity.attribute)(connection, arrivals)
-        disturbed = {eid for attribution in attributions for eid in attribution.disturbed}
-        epochs.bump(connection, disturbed)
-        for attribution in attributions:
-            if attribution.decision:
-                applied.decisions.append(attribution.decision)
+        if any(step.run is not None for step, _ in parts):
+            attributions = [self.identity.replay(connection, arrival) for arrival in arrivals]
+        else:
+            attributions = self.identity.attribute(connection, arrivals)
+        self._disturb(connection, attributions, applied)
         return attributions
 
-    def _replay(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Attribution]:
-        """Attributes messages that come again out of their order: old demographics never overwrite newer ones."""
-        found = []
-        for arrival in arrivals:
-            _, person, identifiers, statements, envelope = arrival
-            known = None if statements else standing(connection, identifiers, envelope.received_at)
-            if person is None or known is None:
-                found += self.identity.attribute(connection, [arrival])
-            else:
-                found.append(known)
-        return found
+    @staticmethod
+    def _disturb(connection: Connection, attributions: Sequence[Attribution], applied: Applied) -> None:
+        epochs.bump(connection, {eid for attribution in attributions for eid in attribution.disturbed})
+        applied.decisions += [attribution.decision for attribution in attributions if attribution.decision]
 
     @staticmethod
     def _remember(
@@ -169,16 +180,18 @@ class Pipeline:
                 continue
             actor = f"feed:{feed.name}"
             for consent in part.consents:
-                version = book.put(
-                    connection, consent["id"], attribution.mpi_record, consent, actor, step.envelope.received_at
-                )
+                at = step.envelope.received_at
+                if step.run is not None and book.outdated(connection, consent["id"], consent, at):
+                    continue
+                version = book.put(connection, consent["id"], attribution.mpi_record, consent, actor, at)
                 change = {"consent": consent["id"], "version": str(version), "eid": attribution.eid}
                 self.trail.add(connection, event(Kind.CONSENT_CHANGE, actor, change))
             epochs.bump(connection, {attribution.eid} if attribution.eid else set())
 
-    def _route(
+    def route(
         self, connection: Connection, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]
     ) -> list[outbox.Queued]:
+        """The deliveries that the subscriptions of today ask for."""
         queued = []
         known = (
             identifiers_of_persons(connection, {a.eid for a in attributions if a.eid}) if self.router.rosters else {}
@@ -187,7 +200,7 @@ class Pipeline:
             if attribution.mpi_record is None:
                 continue
             envelope = step.envelope
-            contents = Contents(part.event, envelope.format, self._participant(envelope.feed), part.kinds, part.codes)
+            contents = Contents(part.event, envelope.format, self.participant(envelope.feed), part.kinds, part.codes)
             keys = tuple(f"{envelope.feed}|{key}" for key in envelope.keys.ordering) or (envelope.message_id,)
             identifiers = known.get(attribution.eid or "", set()).union(part.identifiers)
             for subscriber, _ in self.router.route(contents, identifiers):
@@ -200,6 +213,7 @@ class Pipeline:
                         attribution.mpi_record,
                         envelope.received_at,
                         outbox.delivery_key(envelope.message_id, part.index, subscriber.name),
+                        run=step.run,
                     )
                 )
         return queued
@@ -219,7 +233,7 @@ class Pipeline:
         )
 
     @staticmethod
-    def _queue(connection: Connection, queued: Sequence[outbox.Queued], applied: Applied) -> None:
+    def queue(connection: Connection, queued: Sequence[outbox.Queued], applied: Applied) -> None:
         now = time.time()
         for id, row in zip(outbox.queue(connection, queued, now), queued, strict=True):
             applied.entries.setdefault(row.subscriber, []).append(Entry(id, row.keys, now, now))
@@ -230,7 +244,7 @@ class Pipeline:
         steps: Sequence[Step],
         parts: Sequence[tuple[Step, Part]],
         attributions: Sequence[Attribution],
-        queued: Sequence[outbox.Queued],
+        offered: Collection[str],
         applied: Applied,
     ) -> None:
         """One message row and one audit event each: no message without an outcome."""
@@ -238,7 +252,6 @@ class Pipeline:
         by_message: dict[str, list[Attribution]] = {}
         for (step, _), attribution in zip(parts, attributions, strict=True):
             by_message.setdefault(step.envelope.message_id, []).append(attribution)
-        offered = {row.message_id for row in queued}
         rows = []
         for step in steps:
             envelope = step.envelope
@@ -291,7 +304,7 @@ class Pipeline:
             )
         _MESSAGE.run(connection, rows)
 
-    def _participant(self, feed: str) -> str:
+    def participant(self, feed: str) -> str:
         found: Feed | None = self.feeds.get(feed)
         return found.participant if found else ""
 

@@ -68,3 +68,16 @@ def get(connection: Connection, id: str) -> Stored | None:
         select(consent).where(consent.c.id == id).order_by(consent.c.version.desc()).limit(1)
     ).first()
     return _stored(row) if row else None
+
+
+def outdated(connection: Connection, id: str, body: Resource, at: float) -> bool:
+    """Whether consent `id`, as it came at `at`, has been replaced since, or says what is stored already."""
+    newest = select(consent).where(consent.c.id == id).order_by(consent.c.version.desc()).limit(1)
+    row = connection.execute(newest).first()
+    if row is None:
+        return False
+    return row.received_at > at or _words(_stored(row).body) == _words({**body, "id": id})
+
+
+def _words(body: Resource) -> Resource:
+    return {name: value for name, value in body.items() if name != "meta"}

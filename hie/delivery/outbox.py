@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -28,6 +28,10 @@ class Queued(NamedTuple):
     received_at: float
     key: str
     replaces: str | None = None
+    run: int | None = None
+    """The repair that asks for it."""
+    again: str | None = None
+    """The key under which the subscriber may hold it already; the same content goes under that one."""
 
 
 def delivery_key(message_id: str, idx: int, subscriber: str, version: int = 0) -> str:
@@ -40,11 +44,18 @@ def successor_key(key: str, payload: bytes) -> str:
     return hashlib.sha256(key.encode() + payload).hexdigest()[:32]
 
 
+def wire_key(row: Any) -> str:
+    """The key under which the subscriber got a delivery: one that repeats an earlier one goes under the earlier key,
+    unless its content had changed."""
+    key: str = row.again if row.again is not None and row.replaces is None else row.key
+    return key
+
+
 _INSERT = Rows(
     insert(delivery),
     (
         *("id", "message_id", "idx", "subscriber", "ordering_key", "mpi_record", "key", "replaces", "state", "reason"),
-        *("text", "received_at", "queued_at", "due_at", "attempts", "answer"),
+        *("text", "received_at", "queued_at", "due_at", "attempts", "answer", "run", "again"),
     ),
 )
 
@@ -74,6 +85,8 @@ def queue(connection: Connection, rows: Sequence[Queued], now: float) -> list[in
                 "due_at": now,
                 "attempts": 0,
                 "answer": "",
+                "run": row.run,
+                "again": row.again,
             }
             for id, row in zip(ids, rows, strict=True)
         ],
@@ -95,21 +108,37 @@ _UNFINISHED = (
 )
 
 
-def unfinished(connection: Connection) -> Iterable[Any]:
-    """All deliveries without a final outcome, oldest first: what a starting engine schedules."""
-    return connection.execute(_UNFINISHED)
+def unfinished(
+    connection: Connection, subscriber: str | None = None, but: Collection[str] | None = None
+) -> list[Any]:
+    """Deliveries without a final outcome, oldest first: what an engine schedules that starts to send them. Those of one
+    subscriber, or of all `but` some."""
+    query = _UNFINISHED
+    if subscriber is not None:
+        query = query.where(delivery.c.subscriber == subscriber)
+    if but is not None:
+        query = query.where(delivery.c.subscriber.not_in(list(but)))
+    return list(connection.execute(query))
 
 
-_MARK_UNKNOWN = update(delivery).where(delivery.c.state == DeliveryState.BEGUN).values(state=DeliveryState.UNKNOWN)
-_MARK_DISCLOSURES = (
-    update(disclosure).where(disclosure.c.kind == "push", disclosure.c.state == "begun").values(state="unknown")
-)
-
-
-def mark_unknown(connection: Connection) -> int:
-    """After a crash: attempts that were begun may have been received. Run once, before anything is sent."""
-    connection.execute(_MARK_DISCLOSURES)
-    return connection.execute(_MARK_UNKNOWN).rowcount
+def mark_unknown(connection: Connection, subscriber: str | None = None, ids: Collection[int] | None = None) -> int:
+    """Attempts that were begun by a process that is gone, or by a commit whose answer was lost, may have been received.
+    Run before anything is sent; answers how many."""
+    begun = select(delivery.c.id).where(delivery.c.state == DeliveryState.BEGUN)
+    if subscriber is not None:
+        begun = begun.where(delivery.c.subscriber == subscriber)
+    if ids is not None:
+        begun = begun.where(delivery.c.id.in_(list(ids)))
+    found = list(connection.execute(begun).scalars())
+    for start in range(0, len(found), 500):
+        some = found[start : start + 500]
+        connection.execute(
+            update(disclosure)
+            .where(disclosure.c.delivery_id.in_(some), disclosure.c.state == "begun")
+            .values(state="unknown")
+        )
+        connection.execute(update(delivery).where(delivery.c.id.in_(some)).values(state=DeliveryState.UNKNOWN))
+    return len(found)
 
 
 _WAITING = select(delivery.c.id).where(

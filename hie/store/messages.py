@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select, update
 
-from hie.model import MessageOutcome
+from hie.store.selection import KEPT_BACK, Selection
 from hie.store.tables import delivery, disclosure, message, record
 
 
@@ -30,13 +30,21 @@ def take_out_of_quarantine(connection: Connection, message_id: str) -> bool:
     """Removes the outcome of a quarantined or rejected message and what was made of it, so that it can get a new one.
     False: it has another outcome.
     """
-    removed = connection.execute(
-        delete(message).where(
-            message.c.id == message_id,
-            message.c.outcome.in_((MessageOutcome.QUARANTINED, MessageOutcome.REJECTED)),
-        )
-    )
-    if removed.rowcount != 1:
+    kept_back = select(message.c.id).where(message.c.id == message_id, message.c.outcome.in_(KEPT_BACK))
+    if connection.execute(kept_back).first() is None:
         return False
     connection.execute(delete(record).where(record.c.message_id == message_id))
+    connection.execute(delete(message).where(message.c.id == message_id))
     return True
+
+
+def resolve(connection: Connection, selection: Selection, reason: str, now: float) -> int:
+    """Takes messages off the quarantine list for good, with a reason that stays beside each; answers how many."""
+    ids = list(connection.execute(selection.quarantine().with_only_columns(message.c.id)).scalars())
+    for start in range(0, len(ids), 500):
+        connection.execute(
+            update(message)
+            .where(message.c.id.in_(ids[start : start + 500]))
+            .values(resolved_at=now, text=func.substr(message.c.text + f" [taken off the list: {reason}]", 1, 1000))
+        )
+    return len(ids)

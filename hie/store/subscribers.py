@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection, case, delete, insert, select, update
 
@@ -34,21 +33,7 @@ def abandon(connection: Connection, ids: Sequence[int], now: float) -> None:
         )
 
 
-def dead_letters(
-    connection: Connection, subscriber: str | None, reason: str | None, ids: Sequence[int] | None
-) -> list[Any]:
-    """Dead letters that match, oldest first."""
-    query = select(delivery).where(delivery.c.state == DeliveryState.DEAD_LETTERED).order_by(delivery.c.id)
-    if subscriber:
-        query = query.where(delivery.c.subscriber == subscriber)
-    if reason:
-        query = query.where(delivery.c.reason == reason)
-    if ids is not None:
-        query = query.where(delivery.c.id.in_(list(ids)))
-    return list(connection.execute(query))
-
-
-def release(connection: Connection, ids: Sequence[int], now: float) -> None:
+def release(connection: Connection, ids: Sequence[int], run: int, now: float) -> None:
     """Dead letters back into the queue, under the same key: today's identity and consent decide again.
 
     One that was given up may have been received: other content than then gets another key.
@@ -58,7 +43,7 @@ def release(connection: Connection, ids: Sequence[int], now: float) -> None:
         connection.execute(
             update(delivery)
             .where(delivery.c.id.in_(ids[start : start + 500]), delivery.c.state == DeliveryState.DEAD_LETTERED)
-            .values(state=maybe, reason="", text="", due_at=now, queued_at=now, attempts=0, finished_at=None)
+            .values(state=maybe, reason="", text="", due_at=now, queued_at=now, attempts=0, finished_at=None, run=run)
         )
 
 

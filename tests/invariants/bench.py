@@ -82,25 +82,31 @@ class Bench:
         self.sent: list[tuple[str, bytes]] = []
         """(key, payload) of what left."""
         self.serial = 0
+        self.envelopes: dict[str, Envelope] = {}
+        """What arrived, by message id: the journal of this node."""
 
     def close(self) -> None:
         self.writer.close()
         self.reader.dispose()
+
+    def applied(self, applied: Applied) -> None:
+        """What the engine does after a commit: here a test decides."""
 
     def write(self, work: Callable[[Any], Any]) -> Any:
         return self.writer.submit(work).result(20)
 
     # -- in
 
-    def arrive(self, *raws: bytes, feed: str = "north", format: str = "hl7v2", flags: tuple[str, ...] = ()) -> Applied:
-        """Everything in one commit, as one batch of the journal would be applied."""
+    def arrive(self, *raws: bytes, feed: str = "north", format: str = "hl7v2", run: int | None = None) -> Applied:
+        """Everything in one commit, as one batch of the journal would be applied; `run`: by a repair, out of its order."""
         steps = []
         for raw in raws:
             self.serial += 1
             keys = registry.decoder(format, "peek")(raw)
             id = f"20260101-{self.serial:08d}"
             envelope = Envelope(id, feed, format, raw, b"\0" * 32, 1.8e9 + self.serial, keys)
-            steps.append(Step(envelope, None, "", flags, understand(self.pipeline.task(envelope))))
+            self.envelopes[id] = envelope
+            steps.append(Step(envelope, None, "", (), understand(self.pipeline.task(envelope)), run))
         applied: Applied = self.write(lambda connection: self.pipeline.apply(connection, steps))
         return applied
 
@@ -110,7 +116,7 @@ class Bench:
         mrn = mrn or f"{self.chance.randrange(10**8)}"
         authority = feed.upper()
         control_id = f"B-{self.serial + 1}"
-        flags = more.pop("flags", ())
+        run = more.pop("run", None)
         raw = messages.admission(
             person,
             mrn,
@@ -122,7 +128,7 @@ class Bench:
             f"V{mrn}",
             **more,
         )
-        applied = self.arrive(raw, feed=feed, flags=flags)
+        applied = self.arrive(raw, feed=feed, run=run)
         return applied.entries["practice"][0].id, self.eid(applied.entries["practice"][0].id)
 
     def eid(self, id: int) -> str:
