@@ -111,8 +111,14 @@ def _noted(path: Path) -> Path:
 
 
 def _write(path: Path, raw: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(raw)
+    """All of it, or nothing."""
+    try:
+        with path.open("wb") as file:
+            file.write(raw)
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def _free(path: Path) -> Path:

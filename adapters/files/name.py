@@ -18,7 +18,7 @@ def _header(payload: bytes) -> tuple[str, str, str]:
     """Event (MSH-9.1 and 9.2), day (MSH-7) and ending of an HL7v2 message (chapter 2, MSH); of JSON the ending alone."""
     if not payload.startswith(b"MSH"):
         return "record", "undated", "json" if payload.lstrip()[:1] == b"{" else "dat"
-    fields = re.split(rb"[\r\n]", payload[:4096], maxsplit=1)[0].split(payload[3:4])
+    fields = re.split(rb"[\r\n]", payload[:4096], maxsplit=1)[0].split(payload[3:4] or b"|")
     component = fields[1][:1] if len(fields) > 1 and fields[1] else b"^"
     parts = fields[8].split(component)[:2] if len(fields) > 8 else []
     event = "_".join(part.decode() for part in parts if _WORD.match(part))
