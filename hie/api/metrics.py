@@ -58,12 +58,12 @@ class States(Collector):
         info.add_metric([], {"hash": self.node.settings.hash})
         yield info
         yield _one("hie_disk_free_bytes", disk_free(self.node))
-        yield _one("hie_journal_bytes", backlog.size(self.node.var / "journal"))
         yield self._certificates()
         readable = 1
         try:
             with self.node.reader.connect() as connection:
                 read = [
+                    _one("hie_journal_bytes", backlog.size(connection, self.node.var / "journal")),
                     *self._intervals(),
                     *self._feeds(connection),
                     *self._subscribers(connection),

@@ -21,6 +21,7 @@ from hie.api.app import build
 from hie.api.connection import Connection
 from hie.errors import ConfigurationError, StoreUnavailable
 from hie.intake import client, door, journals
+from hie.intake.postgres import is_postgres
 from hie.intake.reader import Entry
 from hie.metrics import meter
 from hie.model import Arrival, Receipt
@@ -119,7 +120,7 @@ def services(settings: Settings) -> Services:
         reader=reader,
         door=Door(Authenticator(reader), budget, ask),
         submit=submit,
-        intake_ready=lambda: _intake_answers(var),
+        intake_ready=lambda: _intake_answers(settings),
         control=ask,
         raw=raw,
         budget=budget,
@@ -127,14 +128,14 @@ def services(settings: Settings) -> Services:
     )
 
 
-async def _intake_answers(var: Path) -> bool:
-    """Whether intake accepts connections, and the disk of its journal takes a write now."""
-    with door.short(var / door.SOCKET) as name:
+async def _intake_answers(settings: Settings) -> bool:
+    """Whether intake accepts connections, and the disk of its journal, where that is here, takes a write now."""
+    with door.short(settings.var / door.SOCKET) as name:
         _, writer = await asyncio.open_unix_connection(name)
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-    return await asyncio.to_thread(_writable, var / "journal")
+    return is_postgres(settings.database_url) or await asyncio.to_thread(_writable, settings.var / "journal")
 
 
 def _writable(directory: Path) -> bool:

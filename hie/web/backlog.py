@@ -1,4 +1,5 @@
-"""What intake has accepted and the engine has not applied yet: the part of the journal behind the engine's cursor."""
+"""What intake has accepted and no engine has applied yet: the part of the day files behind the engine's cursor, or on
+PostgreSQL what the table `pending` names."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sqlalchemy import Connection, text
 
 from hie.errors import StoreUnavailable
 from hie.intake import dayfile
@@ -45,8 +48,29 @@ def read(directory: Path, day: str, seq: int) -> Backlog:
     return backlog
 
 
-def size(directory: Path) -> int:
-    """Bytes of the journal on disk, its write-ahead logs included."""
+# a message has a row for each of its lanes: one of them stands for it
+_PENDING = text("SELECT count(*) FROM pending WHERE lane = lanes[1]")
+_FEEDS = text(
+    "SELECT a.feed, count(*), min(a.received_at), max(a.received_at) FROM "
+    "(SELECT day, seq FROM pending WHERE lane = lanes[1] ORDER BY priority, seq LIMIT :counted) p "
+    "JOIN arrival a ON a.day = p.day AND a.seq = p.seq GROUP BY a.feed"
+)
+_SIZE = text(
+    "SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inherits WHERE inhparent = 'arrival'::regclass"
+)
+
+
+def pending(connection: Connection) -> Backlog:
+    """The same where the journal lies in PostgreSQL."""
+    rows = connection.execute(_FEEDS, {"counted": COUNTED})
+    feeds = {feed: Waiting(count, oldest, newest) for feed, count, oldest, newest in rows}
+    return Backlog(connection.execute(_PENDING).scalar_one(), feeds)
+
+
+def size(connection: Connection, directory: Path) -> int:
+    """Bytes of the journal: of the day files with their write-ahead logs, or of its tables with their indexes."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(_SIZE).scalar_one())
     return sum(f.stat().st_size for f in directory.iterdir() if f.is_file()) if directory.is_dir() else 0
 
 

@@ -109,6 +109,8 @@ _DEAD = select(delivery.c.subscriber, func.count().label("n")).where(DEAD).group
 
 
 def waiting(connection: Connection, var: Path) -> Backlog:
+    if connection.dialect.name == "postgresql":
+        return backlog.pending(connection)
     return backlog.read(var / "journal", *lanes.cursor(connection))
 
 
