@@ -96,8 +96,12 @@ class Inbox:
             await asyncio.sleep(0.01)
 
     async def ends(self, number: int) -> None:
-        """Until so many files have ended."""
-        await self.until(lambda: len(self.ended("done")) + len(self.ended("refused")) >= number)
+        """Until this node has ended so many files."""
+        await self.until(lambda: sum(n for k, n in self.meter.counts.items() if k[0] == "hie_files_total") >= number)
+
+    async def lie(self, number: int) -> None:
+        """Until so many files lie in `done`, whoever took them."""
+        await self.until(lambda: len(self.ended()) >= number)
 
 
 @asynccontextmanager

@@ -130,7 +130,7 @@ def test_a_marker_says_that_a_file_is_whole(tmp_path: Path, marker: str) -> None
             await asyncio.sleep(0.4)
             assert inbox.journal.arrivals == []
             inbox.put(marker, b"")
-            await inbox.ends(2)
+            await inbox.ends(1)
             assert inbox.journal.ids == ["C-1"]
             assert sorted(inbox.ended()) == sorted(["a.hl7", marker])
 
@@ -142,7 +142,7 @@ def test_a_companion_goes_along(tmp_path: Path) -> None:
         async with watching(tmp_path, format="fax", companions=[".json"]) as inbox:
             inbox.put("f1.json", b"{}")
             inbox.put("f1.txt", b"REFERRAL\nPatient: JANE CANARY\n")
-            await inbox.ends(2)
+            await inbox.ends(1)
             assert [a.format for a in inbox.journal.arrivals] == ["fax"]
             assert sorted(inbox.ended()) == ["f1.json", "f1.txt"]
 

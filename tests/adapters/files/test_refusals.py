@@ -64,7 +64,7 @@ def test_one_bad_message_of_a_file_costs_itself(tmp_path: Path, header: bool, fr
     async def story() -> None:
         async with watching(tmp_path) as inbox:
             inbox.put("day.hl7", raw)
-            await inbox.ends(2)
+            await inbox.ends(1)
             assert [a.raw for a in inbox.journal.arrivals if a.refusal is None] == [raws[0], raws[2]]
             assert [a.source.partition("#")[2] for a in inbox.journal.arrivals] == ["1", "2", "3"]
             assert inbox.ended("done") == {"day.hl7": raw}
@@ -97,7 +97,7 @@ def test_what_lies_between_messages_is_kept_and_told(tmp_path: Path) -> None:
     async def story() -> None:
         async with watching(tmp_path) as inbox:
             inbox.put("day.hl7", cut + b"\x0b" + adt(1) + b"\x1c\r")
-            await inbox.ends(2)
+            await inbox.ends(1)
             assert inbox.journal.ids == ["C-1", "-"]
             assert inbox.ended("refused") == {"day.hl7.message-2": cut}
 

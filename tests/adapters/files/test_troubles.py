@@ -217,11 +217,11 @@ def test_two_nodes_on_one_folder_never_take_the_same_file(tmp_path: Path) -> Non
 
     async def story() -> None:
         async with watching(tmp_path, one) as first, watching(tmp_path, other):
-            await first.ends(20)
+            await first.lie(20)
             await first.watcher.drain(5)
             for number in range(30, 60):
                 first.put(f"{number:02d}", adt(number))
-            await first.ends(60)
+            await first.lie(60)
         assert sorted([*one.ids, *other.ids]) == sorted(f"C-{n}" for n in range(60))
         assert one.ids
         assert other.ids
