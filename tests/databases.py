@@ -58,9 +58,12 @@ EMBEDDED = Database(SQLITE)
 
 def run(connection: Connection, sql: str, *values: Any) -> CursorResult[Any]:
     """`sql` as somebody types it who is not us, with `?` for each value, on either kind."""
-    if connection.dialect.name != SQLITE:
-        sql = sql.replace("%", "%%").replace("?", "%s")
-    return connection.exec_driver_sql(sql, values or None)
+    return connection.exec_driver_sql(sql if connection.dialect.name == SQLITE else marked(sql), values or None)
+
+
+def marked(sql: str) -> str:
+    """`sql` with the marks that psycopg wants."""
+    return sql.replace("%", "%%").replace("?", "%s")
 
 
 def fill(connection: Connection, writes: int = 0) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,7 +29,7 @@ from hie.simulation.ledger import CountingSink
 from hie.simulation.process import NodeProcess, free_port
 from hie.simulation.subscribers import FhirSubscriber
 from hie.simulation.wire import Framed, Sender, acknowledgement, field
-from tests.databases import EMBEDDED, Database
+from tests.databases import EMBEDDED, POSTGRESQL, Database, marked
 
 T = TypeVar("T")
 PASSWORD = "a long enough password for tests"
@@ -145,6 +146,7 @@ class Site:
         self.fhir = HttpSink(fhir)
         port = self.do(self.mllp.start("127.0.0.1", 0))
         self.do(self.fhir.start())
+        self._connection: psycopg.Connection[Any] | None = None
         self.config = directory / "hie.yaml"
         self.config.write_text(
             CONFIG.format(
@@ -178,6 +180,8 @@ class Site:
         if self.node.process is not None and self.node.process.poll() is None:
             with suppress(Exception):
                 self.node.kill()
+        if self._connection is not None:
+            self._connection.close()
         for sender in self.senders.values():
             self.do(sender.close())
         self.do(self.mllp.stop())
@@ -261,11 +265,20 @@ class Site:
     # -- what the node has on its disk
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """`sql` with `?` for each value, as both databases understand it."""
+        if self.database.kind == POSTGRESQL:
+            return self._postgresql().execute(marked(sql), values).fetchall()
         connection = sqlite3.connect(f"file:{self.var / 'hie.db'}?mode=ro", uri=True, timeout=10)
         try:
             return connection.execute(sql, values).fetchall()
         finally:
             connection.close()
+
+    def _postgresql(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            url = self.database.setting.replace("postgresql+psycopg:", "postgresql:")
+            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+        return self._connection
 
     def journal(self) -> list[tuple[str, str, bytes, bytes]]:
         """(message id, control id, raw bytes, sha256) of every arrival."""
@@ -297,7 +310,7 @@ class Site:
     def until(self, holds: Callable[[], object], what: str, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            with suppress(sqlite3.OperationalError, FileNotFoundError, ConnectionError):
+            with suppress(sqlite3.OperationalError, psycopg.OperationalError, FileNotFoundError, ConnectionError):
                 if holds():
                     return
             time.sleep(0.02)
