@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from hie.model import Acknowledgement, Arrival, FeedContext, Keys, Receipt, Record, SubscriberContext, View
 
@@ -96,3 +96,11 @@ class Sink(Protocol):
         """Sends and returns the answer's code. Raises TemporaryFailure, PermanentRefusal or OutcomeUnknown."""
 
     async def close(self) -> None: ...
+
+
+class Probe(Protocol):
+    """Optional part of a source or sink in the manifest: looks whether the other side is there."""
+
+    def __call__(self, settings: Any) -> str:
+        """What was seen, in words. Sends no message and no data, takes nothing, changes nothing; ends within the settings'
+        own time limits. Raises an error of hie.errors that says what stands in the way."""

@@ -111,3 +111,11 @@ def overrides(format: str) -> list[str]:
         if manifest.data.get("decoder", {}).get("format") == format:
             return sorted(manifest.data.get("overrides", ()))
     return []
+
+
+def probe(section: str, name: str) -> Any:
+    """How a source or sink looks whether the other side is there (hie.ports.Probe); None where its adapter cannot."""
+    for manifest in manifests().values():
+        if "probe" in manifest.data.get(section, {}).get(name, {}):
+            return manifest.part(section, name, "probe")
+    return None

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "consent": "decide on records by their consents, run the cases beside a policy",
     "decode": "turn messages and documents into FHIR R4, storing nothing",
     "demo": "a whole region on one machine, with real traffic",
+    "doctor": "look at disk, database, clock, certificates, subscribers",
     "explain": "what would happen to a message: the dry run",
     "fax": "preview what would be done with faxes",
     "init": "write an example configuration to start from",
