@@ -5,6 +5,7 @@
     ├── Rejected               input refused at the border: stable code, acknowledgement, what to do
     │   └── DecodeError        the bytes are stored, but no record can be made of them
     ├── StoreUnavailable       the database or the disk did not take a write; nothing was acknowledged
+    │   └── Fenced             this engine was taken for dead: nothing it still does is written
     ├── AccessDenied           no credential, or one without the capability
     ├── NotFound               the thing asked for does not exist, or may not be shown to exist
     ├── Conflict               the request contradicts what is stored (a stale epoch, a second review)
@@ -74,6 +75,10 @@ class DecodeError(Rejected):
 
 class StoreUnavailable(HieError):
     code = "store-unavailable"
+
+
+class Fenced(StoreUnavailable):
+    code = "fenced"
 
 
 class AccessDenied(HieError):

@@ -15,6 +15,7 @@ from hie.audit.key import SealKey, key_path, last_seal
 from hie.clash import check_packages
 from hie.errors import ConfigurationError
 from hie.settings import Settings
+from hie.store import claims
 from hie.store.database import migrate, open_writer
 from hie.store.tables import audit, configuration
 
@@ -28,6 +29,8 @@ def prepare(settings: Settings) -> list[str]:
     engine = open_writer(settings.database_url)
     with engine.begin() as connection:
         _refuse_lost(connection, settings)
+        if connection.dialect.name == "postgresql":
+            claims.refuse_twin(connection, settings.name, claims.home_of(settings.var))
         if password := ensure_first_administrator(connection, now):
             lines.append(
                 f"hie: first start: user admin, password {password} (shown once; `hie access set-password admin` makes another)"

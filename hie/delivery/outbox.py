@@ -108,9 +108,7 @@ _UNFINISHED = (
 )
 
 
-def unfinished(
-    connection: Connection, subscriber: str | None = None, but: Collection[str] | None = None
-) -> list[Any]:
+def unfinished(connection: Connection, subscriber: str | None = None, but: Collection[str] | None = None) -> list[Any]:
     """Deliveries without a final outcome, oldest first: what an engine schedules that starts to send them. Those of one
     subscriber, or of all `but` some."""
     query = _UNFINISHED

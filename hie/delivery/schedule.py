@@ -1,6 +1,7 @@
 """What one subscriber may be sent next: order per ordering key, parallel across keys, nobody waits for a stranger.
 
 A delivery with several keys (a merge names two patients) is a barrier: it is ready when it is at the head of each.
+History (hie.delivery.priority) goes when nothing else is due, a few at a time: what is on its way cannot be overtaken.
 """
 
 from __future__ import annotations
@@ -8,6 +9,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
+
+from hie.delivery.priority import HISTORY, LIVE, Priorities
+
+AT_ONCE = 8
+"""Deliveries of history on their way to one subscriber at a time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,10 +28,14 @@ class Entry:
 
 
 class Schedule:
-    def __init__(self) -> None:
+    def __init__(self, priorities: Priorities | None = None) -> None:
+        self._priorities = priorities or Priorities()
         self._queues: dict[str, deque[Entry]] = {}
-        self._ready: list[tuple[float, int, Entry]] = []
+        self._ready: tuple[list[tuple[float, int, Entry]], ...] = ([], [])
+        """By priority: (due, id, entry) of what heads all its keys."""
         self._taken: set[int] = set()
+        self._history: set[int] = set()
+        """Those of `_taken` that are history."""
         self._entries: dict[int, Entry] = {}
 
     def __len__(self) -> int:
@@ -37,7 +47,11 @@ class Schedule:
         return next(iter(self._entries.values())).queued_at if self._entries else None
 
     def add(self, entry: Entry) -> None:
-        if entry.id in self._entries:
+        """Known ones are not added twice; what another process made due earlier is."""
+        known = self._entries.get(entry.id)
+        if known is not None:
+            if entry.due_at < known.due_at:
+                self.wake({entry.id}, entry.due_at)
             return
         self._entries[entry.id] = entry
         for key in entry.keys:
@@ -46,9 +60,16 @@ class Schedule:
 
     def take(self, now: float, limit: int) -> list[Entry]:
         """Up to `limit` entries that are due and at the head of all their keys; each is in flight until told otherwise."""
+        taken = self._due(LIVE, now, limit)
+        history = self._due(HISTORY, now, min(limit - len(taken), AT_ONCE - len(self._history)))
+        self._history.update(entry.id for entry in history)
+        return taken + history
+
+    def _due(self, priority: int, now: float, limit: int) -> list[Entry]:
+        ready = self._ready[priority]
         taken: list[Entry] = []
-        while self._ready and len(taken) < limit and self._ready[0][0] <= now:
-            _, _, entry = heappop(self._ready)
+        while ready and len(taken) < limit and ready[0][0] <= now:
+            _, _, entry = heappop(ready)
             if entry.id in self._entries and entry.id not in self._taken:
                 self._taken.add(entry.id)
                 taken.append(entry)
@@ -56,7 +77,7 @@ class Schedule:
 
     def finish(self, entry: Entry) -> None:
         """The delivery has a final outcome: the next of each of its keys may go."""
-        self._taken.discard(entry.id)
+        self._landed(entry)
         if self._entries.pop(entry.id, None) is None:
             return
         for key in entry.keys:
@@ -74,7 +95,7 @@ class Schedule:
 
     def again(self, entry: Entry, due_at: float) -> None:
         """The delivery stays at the head of its keys and is due later."""
-        self._taken.discard(entry.id)
+        self._landed(entry)
         entry.due_at = due_at
         self._offer(entry)
 
@@ -87,8 +108,14 @@ class Schedule:
                 self._offer(entry)
 
     def next_due(self) -> float | None:
-        return self._ready[0][0] if self._ready else None
+        """When something can be taken next; None where only an answer can change that."""
+        open_ = self._ready if len(self._history) < AT_ONCE else self._ready[:HISTORY]
+        return min((ready[0][0] for ready in open_ if ready), default=None)
+
+    def _landed(self, entry: Entry) -> None:
+        self._taken.discard(entry.id)
+        self._history.discard(entry.id)
 
     def _offer(self, entry: Entry) -> None:
         if entry.id not in self._taken and all(self._queues[key][0] is entry for key in entry.keys):
-            heappush(self._ready, (entry.due_at, entry.id, entry))
+            heappush(self._ready[self._priorities.of(entry.keys)], (entry.due_at, entry.id, entry))

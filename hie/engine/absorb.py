@@ -1,4 +1,4 @@
-"""Journal rows -> pool -> one commit that applies them and moves the cursor: effect and progress are one.
+"""Journal rows -> pool -> one commit that applies them and notes it: effect and progress are one.
 
 The next batch is understood while the last one commits. A batch that fails for a defect of ours is applied again message by
 message, and the one that fails alone is quarantined: a poisoned message stops nobody.
@@ -7,25 +7,21 @@ message, and the one that fails alone is quarantined: a poisoned message stops n
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from hie.engine.inbox import Inbox
 from hie.errors import HieError, StoreUnavailable
 from hie.failpoint import failpoint
-from hie.intake.journals import JournalReader
-from hie.intake.position import Position
 from hie.intake.reader import Entry
 from hie.logs import get_logger
 from hie.pipeline import Applied, Pipeline, Step
 from hie.pool import Worker
-from hie.store import lanes
 from hie.store.writer import Writer
 from hie.understand import Understood
 
 log = get_logger(__name__)
-POLL_SECONDS = 1.0
 MAX_TRIES = 2
 
 
@@ -36,28 +32,23 @@ def gathering(size: int, full: int) -> float:
 
 
 class Absorber:
-    """Consumes the journal from the cursor on. `applied` is called after each commit."""
+    """Consumes an inbox. `applied` is called after each commit."""
 
     def __init__(
         self,
         pipeline: Pipeline,
         writer: Writer,
-        journal: JournalReader,
+        inbox: Inbox,
         workers: Sequence[Worker],
         batch: int,
         applied: Callable[[Applied], None],
-        position: Position,
     ) -> None:
         self.pipeline = pipeline
         self.writer = writer
-        self.reader = journal
+        self.inbox = inbox
         self.workers = workers
         self.batch = batch
         self.applied = applied
-        self.position = position
-        """Up to where the journal has been read."""
-        self.committed = position
-        """Up to where its effects are committed."""
         self.wake = asyncio.Event()
         self._stopping = False
 
@@ -79,7 +70,7 @@ class Absorber:
             steps = await self._understand(entries)
             if committing is not None:
                 await committing
-            committing = asyncio.create_task(self._commit(steps, entries[-1].position))
+            committing = asyncio.create_task(self._commit(steps))
             await asyncio.sleep(gathering(len(entries), self.batch))
         if committing is not None:
             await committing
@@ -87,17 +78,14 @@ class Absorber:
     async def _read(self) -> list[Entry]:
         self.wake.clear()
         try:
-            entries = await asyncio.to_thread(self.reader.read, self.position, self.batch)
+            return await asyncio.to_thread(self.inbox.read, self.batch)
         except StoreUnavailable as error:
             log.warning("journal-unreadable", code=error.code)
             return []
-        if entries:
-            self.position = entries[-1].position
-        return entries
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self.wake.wait(), self.inbox.patience)
         except TimeoutError:
             return
 
@@ -155,50 +143,46 @@ class Absorber:
 
     # -- applying, in the writer
 
-    async def _commit(self, steps: Sequence[Step], position: Position) -> None:
+    async def _commit(self, steps: Sequence[Step]) -> None:
         try:
-            await self._insist(steps, position)
+            await self._insist(steps)
             return
         except StoreUnavailable:
             raise
         except Exception as error:  # a defect: find out whose it is
             log.error("batch-failed", kind=type(error).__name__)
         for step in steps:
-            here = Position.of(step.envelope.message_id)
             try:
-                await self._insist([step], here)
+                await self._insist([step])
             except StoreUnavailable:
                 raise
             except HieError as error:
-                await self._insist(
-                    [step._replace(understood=Understood(failure="internal-error", text=error.code))], here
-                )
+                await self._insist([step._replace(understood=Understood(failure="internal-error", text=error.code))])
             except Exception as error:
                 log.error("message-failed", message=step.envelope.message_id, kind=type(error).__name__)
                 failure = Understood(failure="internal-error", text=type(error).__name__)
-                await self._insist([step._replace(understood=failure)], here)
+                await self._insist([step._replace(understood=failure)])
 
-    async def _insist(self, steps: Sequence[Step], position: Position) -> None:
+    async def _insist(self, steps: Sequence[Step]) -> None:
         """Applies, waiting for a database that is away: the journal holds everything meanwhile."""
         while True:
             try:
-                await self._apply(steps, position)
+                await self._apply(steps)
                 return
             except StoreUnavailable as error:
                 log.warning("database-away", code=error.code)
                 if self._stopping:
-                    # nothing after this message may be applied either: the cursor would pass it
+                    # nothing after this message may be applied either: it would overtake
                     raise
                 await asyncio.sleep(0.5)
 
-    async def _apply(self, steps: Sequence[Step], position: Position) -> None:
+    async def _apply(self, steps: Sequence[Step]) -> None:
         def work(connection: Connection) -> Applied:
-            applied = self.pipeline.apply(connection, steps)
-            lanes.advance(connection, position.day, position.seq, time.time())
+            applied = self.pipeline.apply(connection, self.inbox.settle(connection, steps))
             failpoint("before-apply-commit")
             return applied
 
         applied = await self.writer.run(work)
         failpoint("after-apply-commit")
-        self.committed = position
+        self.inbox.committed(steps)
         self.applied(applied)

@@ -19,9 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from hie.delivery import outbox
 from hie.delivery.breaker import Breaker, delay
+from hie.delivery.priority import Priorities
 from hie.delivery.schedule import Entry, Schedule
 from hie.engine.absorb import gathering
-from hie.errors import DeliveryError, OutcomeUnknown, PermanentRefusal, StoreUnavailable
+from hie.errors import DeliveryError, Fenced, OutcomeUnknown, PermanentRefusal, StoreUnavailable
 from hie.failpoint import failpoint
 from hie.gate import Begun, Gate, Prepared, Result
 from hie.logs import get_logger
@@ -55,15 +56,17 @@ class Dispatcher:
         meter: Meter,
         preparing: Executor,
         chance: random.Random | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self.preparing = preparing
+        self.may_send = may_send
         self.subscriber = subscriber
         self.gate = gate
         self.reader = reader
         self.writer = writer
         self.meter = meter
         self.chance = chance or random.Random()
-        self.schedule = Schedule()
+        self.schedule = Schedule(Priorities(gate.settings.feeds))
         self.breaker = Breaker(subscriber.retry, self.chance)
         self.paused = False
         self.in_flight = 0
@@ -71,6 +74,8 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._to_send: asyncio.Queue[tuple[Entry, Prepared]] = asyncio.Queue()
         self._sent: list[_Sent] = []
+        self._doubtful: set[int] = set()
+        """Deliveries whose T1 may have been committed although the database did not say so. Nothing was sent."""
         self._ended = asyncio.Event()
         self._stopping = False
 
@@ -147,6 +152,7 @@ class Dispatcher:
             await self._first_transaction({entry.id: entry for entry in entries})
         except (StoreUnavailable, DBAPIError) as error:
             # the database is away: nothing was sent; the same entries are due again in a moment
+            self._doubtful.update(entry.id for entry in entries)
             log.warning("t1-failed", subscriber=self.subscriber.name, kind=type(error).__name__)
             self._again(entries, time.time() + 1)
         except Exception as error:
@@ -185,6 +191,9 @@ class Dispatcher:
             with self.reader.connect() as connection:
                 return self.gate.prepare(connection, self.subscriber, list(entries))
 
+        if doubtful := self._doubtful & entries.keys():
+            await self.writer.run(lambda connection: outbox.mark_unknown(connection, ids=doubtful))
+            self._doubtful -= doubtful
         prepared = await asyncio.get_running_loop().run_in_executor(self.preparing, prepare)
         failpoint("before-t1")
         begun = await self.writer.run(first)
@@ -213,6 +222,8 @@ class Dispatcher:
     async def _send_from(self, sink: Sink) -> None:
         while True:
             entry, prepared = await self._to_send.get()
+            if not self.may_send():
+                raise Fenced("the lease lapsed: somebody else sends this by now")
             started = time.perf_counter()
             try:
                 answer = await sink.send(prepared.payload, prepared.key)

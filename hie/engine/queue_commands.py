@@ -43,8 +43,7 @@ class QueueCommands:
         return await self._pausing(actor, name, False, reason)
 
     async def _pausing(self, actor: str, name: str, paused: bool, reason: str) -> dict[str, Any]:
-        dispatcher = self.engine.dispatchers.get(name)
-        if dispatcher is None:
+        if name not in self.engine.subscribers:
             raise NotFound(f"no subscriber is called {name!r}")
 
         def work(connection: Connection) -> None:
@@ -55,8 +54,7 @@ class QueueCommands:
             self._note(connection, actor, f"subscriber.{'pause' if paused else 'resume'}", 1, name)
 
         await self.engine.writer.run(work)
-        dispatcher.paused = paused
-        dispatcher.wake()
+        await self.engine.ownership.refresh()
         return {"name": name, "paused": paused}
 
     def _note(self, connection: Connection, actor: str, command: str, count: int, subscriber: str = "") -> None:

@@ -143,7 +143,7 @@ class Repairs:
             if not rows:
                 self._end(connection, run)
                 return 0, Applied()
-            known = [row for row in rows if row.subscriber in self.engine.dispatchers]
+            known = [row for row in rows if row.subscriber in self.engine.subscribers]
             did = Counter(f"{row.subscriber}/{row.state}" for row in known)
             if gone := len(rows) - len(known):
                 did["no longer configured"] = gone

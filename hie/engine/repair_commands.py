@@ -71,7 +71,7 @@ class RepairCommands:
         by_subscriber: dict[str, int] = {}
         for name, n in counts.items():
             to = name.partition("/")[0]
-            if to in self.engine.dispatchers:
+            if to in self.engine.subscribers:
                 by_subscriber[to] = by_subscriber.get(to, 0) + n
         if not dry_run and by_subscriber:
             await self.work.finished(await self.work.start(actor, "deadletters", selection), PATIENCE)

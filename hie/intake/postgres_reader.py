@@ -48,6 +48,13 @@ SELECT EXISTS (
     WHERE p.lane = ANY(%(lanes)s) AND me.seq = %(seq)s AND me.lane = %(lane)s
 )
 """
+_HELD_UP = """
+SELECT EXISTS (
+    SELECT 1 FROM pending p JOIN pending q ON q.lane = ANY(%s) AND (q.priority, q.seq) < (p.priority, p.seq)
+    WHERE p.lane = %s AND p.seq = %s
+)
+"""
+_PENDING = "SELECT count(*) FROM (SELECT 1 FROM pending LIMIT %s) waiting"
 
 
 class PostgresReader:
@@ -83,6 +90,22 @@ class PostgresReader:
         """Whether in any of these lanes, all of which row `seq` lies in, another row comes before it."""
         asked = {"seq": seq, "lane": lanes[0], "lanes": list(lanes)}
         return bool(self._rows(_BEFORE, asked)[0][0])
+
+    def held_up(self, seq: int, first: int, lanes: Collection[int]) -> bool:
+        """Whether something is pending in `lanes` that goes before the row of this number. `first`: the row's first lane."""
+        return bool(self._rows(_HELD_UP, (list(lanes), first, seq))[0][0])
+
+    def pending(self, most: int) -> int:
+        """How many rows wait to be applied, counted up to `most`."""
+        return int(self._rows(_PENDING, (most,))[0][0])
+
+    def ask(self, question: Callable[..., T], *arguments: Any) -> T:
+        """`question(connection, *arguments)`, a reading of another part of the database on the same connection."""
+        return self._with(lambda connection: question(connection, *arguments))
+
+    def tell(self, channel: str) -> None:
+        """Wakes whoever listens on `channel`."""
+        self._with(lambda connection: connection.execute(f"NOTIFY {channel}"))
 
     def get(self, message_id: str) -> Entry:
         """Raises NotFound where there is no such message, or its day has been dropped."""

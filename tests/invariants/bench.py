@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -73,10 +72,8 @@ class Bench:
         )
         self.gate = gate(self.settings, policy, self.trail, self.settings.var / "journal")
         self.subscriber = self.settings.subscribers[1]
-        self.dispatchers = {
-            s.name: SimpleNamespace(add=lambda entries: None, forget=lambda ids: None)
-            for s in self.settings.subscribers
-        }
+        self.subscribers = {s.name: s for s in self.settings.subscribers}
+        self.dispatchers: dict[str, Any] = {}
         self.commands = Commands(self)  # type: ignore[arg-type]
         self.chance = random.Random(seed)
         self.sent: list[tuple[str, bytes]] = []
