@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hie.audit.chain import Chain, Trail
+from hie.audit.events import Kind
 from hie.control import socket_path
 from hie.errors import ConfigurationError, StoreUnavailable
 from hie.settings import Settings
@@ -93,3 +94,15 @@ def change_access(settings: Settings, change: str, arguments: dict[str, Any]) ->
         return answer
     with audited(settings) as (connection, trail):
         return changes.apply(connection, trail, actor(), change, arguments)
+
+
+def noted(settings: Settings, kind: Kind, body: dict[str, Any]) -> None:
+    """One event of the audit chain, by whoever may write now. Raises StoreUnavailable where it cannot be written."""
+    from hie import control
+    from hie.audit.events import event
+
+    if running(settings):
+        control.ask(settings.var, "audit.note", {"kind": str(kind), "body": body}, actor())
+        return
+    with audited(settings) as (connection, trail):
+        trail.add(connection, event(kind, actor(), body))

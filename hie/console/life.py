@@ -13,25 +13,17 @@ from starlette.responses import Response
 
 from hie.access.roles import Capability, Principal
 from hie.audit.events import Kind
-from hie.console.raw import Line, lines
 from hie.console.view import page
+from hie.content_reasons import REASONS
 from hie.intake import journals
 from hie.life import life
 from hie.outcomes import MESSAGE_REASONS
+from hie.raw import Line, lines
 from hie.record import body
 from hie.store.tables import message, record
 from hie.web import services
 from hie.web.errors import Malformed
 
-REASONS = {
-    "delivery-problem": "a subscriber asks about something it did or did not get",
-    "decoding-problem": "it was not understood, or not fully",
-    "identity-question": "it may be about another person",
-    "patient-request": "the patient asks",
-    "sender-request": "the sender asks",
-    "privacy-review": "a privacy review or complaint",
-}
-"""Why somebody may look at content: code -> as the form says it."""
 SHOWN = 400_000
 """Bytes of raw content that a page shows."""
 _TICKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/#-]{0,39}\Z")

@@ -134,6 +134,12 @@ def turn(connection: Connection, id: int, state: str, now: float) -> None:
     connection.execute(update(repair).where(repair.c.id == id).values(state=state, updated_at=now))
 
 
+def outcomes(connection: Connection, id: int) -> dict[str, int]:
+    """Deliveries of a repair by their state now."""
+    query = select(delivery.c.state, func.count()).where(delivery.c.run == id).group_by(delivery.c.state)
+    return {state: n for state, n in connection.execute(query.order_by(delivery.c.state))}
+
+
 def under_way(connection: Connection, id: int) -> int:
     """Deliveries of a repair that have no outcome yet; what waits for a paused subscriber does not count."""
     query = select(func.count()).where(
