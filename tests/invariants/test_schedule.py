@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hie.delivery.schedule import Entry, Schedule
+from hie.delivery.priority import Priorities
+from hie.delivery.schedule import AT_ONCE, Entry, Schedule
+from hie.sections import Feed
 
 KEYS = ("a", "b", "c", "d")
 DELIVERIES = st.lists(st.sets(st.sampled_from(KEYS), min_size=1, max_size=3), min_size=1, max_size=25)
@@ -114,6 +116,44 @@ def test_a_stranger_never_waits() -> None:
     assert schedule.take(1000, 4) == [behind]
 
 
+PRIORITIES = Priorities(
+    [
+        Feed(name="live", participant="p", source={"kind": "http"}),
+        Feed(name="past", participant="p", source={"kind": "http"}, priority="backfill"),
+    ]
+)
+
+
+@pytest.mark.invariant(5)
+@settings(max_examples=100, deadline=None)
+@given(keys=DELIVERIES, past=st.sets(st.integers(0, 24)), seed=st.integers(0, 10**6))
+def test_order_and_nobody_starves_with_history_among_them(keys: list[set[str]], past: set[int], seed: int) -> None:
+    feeds = [{f"{'past' if n in past else 'live'}|{key}" for key in ks} for n, ks in enumerate(keys)]
+    course = Course(Schedule(PRIORITIES), feeds, random.Random(seed))
+    course.drain()
+    assert disorder(course.entries, course.begun, course.finished) == []
+    assert len(course.schedule) == 0
+
+
+def test_history_goes_when_nothing_live_is_due_and_a_few_at_a_time() -> None:
+    schedule = Schedule(PRIORITIES)
+    for n in range(100):
+        schedule.add(Entry(n, (f"past|{n}",), 0, 0))
+    for n in range(100, 140):
+        schedule.add(Entry(n, (f"live|{n}",), 0, 0))
+    assert [e.id for e in schedule.take(1, 32)] == list(range(100, 132))
+    mixed = schedule.take(1, 32)
+    assert [e.id for e in mixed] == [*range(132, 140), *range(AT_ONCE)]
+    assert schedule.take(1, 32) == []
+    assert schedule.next_due() is None  # an answer must come first
+    schedule.add(Entry(200, ("live|200",), 0, 0))
+    assert [e.id for e in schedule.take(1, 32)] == [200]
+    schedule.finish(mixed[-1])
+    schedule.again(mixed[-2], 5)
+    assert schedule.next_due() == 0
+    assert [e.id for e in schedule.take(1, 32)] == [AT_ONCE, AT_ONCE + 1]
+
+
 class Hasty(Schedule):
     """Broken: an entry is ready as soon as it heads one of its keys, so a merge does not wait for both patients."""
 
@@ -121,7 +161,7 @@ class Hasty(Schedule):
         from heapq import heappush
 
         if entry.id not in self._taken and any(self._queues[key][0] is entry for key in entry.keys):
-            heappush(self._ready, (entry.due_at, entry.id, entry))
+            heappush(self._ready[0], (entry.due_at, entry.id, entry))
 
 
 class Forgetful(Schedule):
