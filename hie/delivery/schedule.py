@@ -47,7 +47,11 @@ class Schedule:
         return next(iter(self._entries.values())).queued_at if self._entries else None
 
     def add(self, entry: Entry) -> None:
-        if entry.id in self._entries:
+        """Known ones are not added twice; what another process made due earlier is."""
+        known = self._entries.get(entry.id)
+        if known is not None:
+            if entry.due_at < known.due_at:
+                self.wake({entry.id}, entry.due_at)
             return
         self._entries[entry.id] = entry
         for key in entry.keys:

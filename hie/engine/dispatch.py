@@ -20,7 +20,6 @@ from sqlalchemy.exc import DBAPIError
 from hie.delivery import outbox
 from hie.delivery.breaker import Breaker, delay
 from hie.delivery.priority import Priorities
-from hie.delivery.priority import Priorities
 from hie.delivery.schedule import Entry, Schedule
 from hie.engine.absorb import gathering
 from hie.errors import DeliveryError, Fenced, OutcomeUnknown, PermanentRefusal, StoreUnavailable
