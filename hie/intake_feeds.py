@@ -19,6 +19,7 @@ def intake_feeds(settings: Settings) -> tuple[IntakeFeed, ...]:
             settings=None if feed.kind == "http" else adapter_settings("sources", feed.source, settings.directory),
             context=Context(feed.context(), types.get(feed.participant, frozenset())),
             window=Window(feed.dedupe_window, feed.dedupe_ignores_time),
+            history=feed.priority == "backfill",
         )
         for feed in settings.feeds
     )

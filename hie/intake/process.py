@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from hie import registry
-from hie.errors import ConfigurationError
 from hie.intake.budget import Budget
 from hie.intake.dedupe import Window
 from hie.intake.door import Door
 from hie.intake.entrance import Entrance
 from hie.intake.journal import Journal
+from hie.intake.listeners import Listeners
 from hie.intake.opening import Opening
 from hie.intake.payload import Seal
 from hie.intake.pressure import Pressure, Progress
@@ -33,10 +33,7 @@ from hie.ports import Accept, Meter, Source
 log = logging.getLogger(__name__)
 JOURNAL = "journal"
 """Folder of the day files under the state directory."""
-BIND_RETRY_SECONDS = 2.0
 DESCRIPTORS = 65_536
-HTTP = "http"
-"""Source kind of feeds without a listener here: the web process hands their arrivals over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,8 @@ class IntakeFeed:
     context: Context | None = None
     """How its messages are read, for senders that wait for that."""
     window: Window = field(default_factory=Window)
+    history: bool = False
+    """Whether its messages wait until nothing live does (hie.intake.pressure)."""
     serve: Callable[..., Source] | None = None
     """The source's constructor where the caller has it at hand; else the registry finds it by `kind`."""
 
@@ -75,12 +74,13 @@ async def run(
     progress: Progress | None = None,
     backlog: int = 256,
     memory: int = 256 * 1024 * 1024,
+    again: Callable[[], Sequence[IntakeFeed]] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then answers what is in hand and ends.
 
     `directory` is the state directory; `wake` an eventfd written after every commit (-1: none). `ready` is called with
     the port of every listener once all of them could be tried. `progress` and `backlog`: hie.intake.pressure; `memory`: bytes in flight over all
-    listeners. Raises ConfigurationError where none can be bound.
+    listeners; `again` reads the feeds anew when the node asks for it. Raises ConfigurationError where none can be bound.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -90,26 +90,57 @@ async def run(
     sys.setswitchinterval(0.001)
     gc.set_threshold(50_000, 20, 100)
     _take_descriptors()
-    journal = Journal(
-        directory / JOURNAL, {feed.name: feed.window for feed in feeds}, wake=wake, seal=seal, meter=meter
-    )
+    known = _Known()
+    known.take(feeds)
+    journal = Journal(directory / JOURNAL, known.windows, wake=wake, seal=seal, meter=meter)
     journal.start()
-    taken: Accept = journal.submit if progress is None else Pressure(journal.submit, progress, backlog)
-    reading = Reading(directory, {feed.name: feed.context for feed in feeds if feed.context is not None})
+    taken: Accept = (
+        journal.submit if progress is None else Pressure(journal.submit, progress, backlog, history=known.history)
+    )
+    reading = Reading(directory, known.contexts)
     accept = Entrance(taken, Budget(memory), reading)
-    door = Door(directory, accept, frozenset(feed.name for feed in feeds))
+    listeners = Listeners(lambda feed: feed.source(accept, meter))
+
+    async def change() -> dict[str, object]:
+        assert again is not None
+        wanted = again()
+        # what still drains is taken in as it was; who is gone is forgotten after that
+        known.take(wanted)
+        answer = await listeners.change(wanted, drain_seconds)
+        known.drop_others(wanted)
+        return answer
+
+    door = Door(directory, accept, known.windows, change if again is not None else None)
     await door.start()
-    sources = {feed.name: feed.source(accept, meter) for feed in feeds if feed.kind != HTTP}
-    binding = await _bind(sources)
+    await listeners.start(feeds)
     try:
         if ready is not None:
-            ready({name: getattr(source, "port", 0) for name, source in sources.items()})
+            ready(listeners.ports())
         await stop.wait()
     finally:
-        for task in binding:
-            task.cancel()
-        await asyncio.gather(door.drain(drain_seconds), *(source.drain(drain_seconds) for source in sources.values()))
+        await asyncio.gather(door.drain(drain_seconds), listeners.drain(drain_seconds))
         await journal.close()
+
+
+class _Known:
+    """What is looked up by the name of a feed with every arrival. Journal, door and readers hold these very objects."""
+
+    def __init__(self) -> None:
+        self.windows: dict[str, Window] = {}
+        self.contexts: dict[str, Context] = {}
+        self.history: set[str] = set()
+
+    def take(self, feeds: Sequence[IntakeFeed]) -> None:
+        for feed in feeds:
+            self.windows[feed.name] = feed.window
+            if feed.context is not None:
+                self.contexts[feed.name] = feed.context
+            (self.history.add if feed.history else self.history.discard)(feed.name)
+
+    def drop_others(self, feeds: Sequence[IntakeFeed]) -> None:
+        for name in self.windows.keys() - {feed.name for feed in feeds}:
+            del self.windows[name]
+            self.contexts.pop(name, None)
 
 
 def _take_descriptors() -> None:
@@ -117,26 +148,3 @@ def _take_descriptors() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, DESCRIPTORS) if most > 0 else DESCRIPTORS, most))
-
-
-async def _bind(sources: Mapping[str, Source]) -> list[asyncio.Task[None]]:
-    """Starts every listener. One whose address is taken is tried again while the others serve."""
-    failed: list[tuple[str, Source, ConfigurationError]] = []
-    for name, source in sources.items():
-        try:
-            await source.start()
-        except ConfigurationError as error:
-            failed.append((name, source, error))
-    if failed and len(failed) == len(sources):
-        raise failed[0][2]
-    for name, _, problem in failed:
-        log.error("listener not bound, trying again", extra={"feed": name, "reason": problem.code})
-    return [asyncio.get_running_loop().create_task(_bind_later(source)) for _, source, _ in failed]
-
-
-async def _bind_later(source: Source) -> None:
-    while True:
-        await asyncio.sleep(BIND_RETRY_SECONDS)
-        with suppress(ConfigurationError):
-            await source.start()
-            return

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
+from hie.intake import pressure as pressure_module
 from hie.intake.position import Position
-from hie.intake.pressure import Pressure, Progress
+from hie.intake.pressure import BESIDE_LIVE, HISTORY, LIVE_SECONDS, Pressure, Progress
 from hie.model import Arrival, Receipt
 
 ARRIVAL = Arrival("f", "hl7v2", b"", "", None)
@@ -63,3 +66,80 @@ def test_an_engine_that_is_away_costs_a_delay_not_the_message() -> None:
         return await asyncio.wait_for(asyncio.gather(*(pressure(ARRIVAL) for _ in range(20))), 5)
 
     assert len(asyncio.run(run())) == 20
+
+
+PAST = Arrival("past", "hl7v2", b"", "", None)
+
+
+class Node:
+    """Intake's side of a node that applies nothing until told."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self.progress.write(Position("2026-01-01", 0), 0)
+        self.taken: list[str] = []
+        self.pressure = Pressure(self.accept, self.progress, limit=1000, history={"past"})
+
+    async def accept(self, arrival: Arrival) -> Receipt:
+        self.taken.append(arrival.feed)
+        return Receipt(Position("2026-01-01", len(self.taken)).message_id)
+
+    def apply(self, undelivered: int = 0) -> None:
+        self.progress.write(Position("2026-01-01", len(self.taken)), undelivered)
+
+    async def takes(self, number: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.taken) < number:
+                await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        assert len(self.taken) == number
+
+
+def test_history_is_let_in_a_little_at_a_time_and_live_at_once() -> None:
+    async def run() -> None:
+        node = Node()
+        history = [asyncio.create_task(node.pressure(PAST)) for _ in range(200)]
+        await node.takes(HISTORY)
+        await asyncio.wait_for(node.pressure(ARRIVAL), 1)  # nobody stands before it
+        assert node.taken[-1] == "f"
+        node.apply(undelivered=BESIDE_LIVE)  # deliveries count as well
+        await node.takes(HISTORY + 1)
+        node.apply(undelivered=0)
+        await node.takes(HISTORY + 1 + BESIDE_LIVE)  # a live one came a moment ago
+        await asyncio.sleep(LIVE_SECONDS)
+        await node.takes(HISTORY + 1 + HISTORY)
+        while not all(task.done() for task in history):
+            node.apply()
+            await asyncio.sleep(0.01)
+        assert len(node.taken) == 201
+        assert node.pressure._entering == 0
+
+    asyncio.run(run())
+
+
+def test_history_that_is_given_up_takes_nobodys_place() -> None:
+    async def run() -> None:
+        node = Node()
+        given_up = [asyncio.create_task(node.pressure(PAST)) for _ in range(HISTORY + 50)]
+        await node.takes(HISTORY)
+        for task in given_up:
+            task.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
+        others = [asyncio.create_task(node.pressure(PAST)) for _ in range(3)]
+        await node.takes(HISTORY)
+        node.apply()
+        await asyncio.wait_for(asyncio.gather(*others), 5)
+        assert node.pressure._entering == 0
+
+    asyncio.run(run())
+
+
+def test_history_is_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pressure_module, "HISTORY_SECONDS", 0.1)
+
+    async def run() -> None:
+        node = Node()
+        node.progress.write(Position("2026-01-01", 0), 10_000)
+        await asyncio.wait_for(node.pressure(PAST), 5)
+
+    asyncio.run(run())
