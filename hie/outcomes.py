@@ -15,6 +15,10 @@ MESSAGE_REASONS: dict[str, tuple[MessageOutcome, str]] = {
     "undecodable": (MessageOutcome.QUARANTINED, "no record can be made of the bytes"),
     "no-subject": (MessageOutcome.QUARANTINED, "the message is about no patient"),
     "decoder-crashed": (MessageOutcome.QUARANTINED, "decoding ended its process twice; the message is kept for study"),
+    "feed-gone": (
+        MessageOutcome.QUARANTINED,
+        "its feed was taken out of the configuration before it was read; released once the feed is back, it goes on",
+    ),
     "internal-error": (
         MessageOutcome.QUARANTINED,
         "a defect of ours stopped the processing; the message is kept and can be replayed",

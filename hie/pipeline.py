@@ -81,8 +81,9 @@ class Pipeline:
         }
 
     def task(self, envelope: Envelope) -> Task:
-        context, types = self._contexts.get(envelope.feed, (FeedContext(feed=envelope.feed), frozenset()))
-        return Task(envelope.format, envelope.raw, context, types)
+        if envelope.feed not in self._contexts:
+            return Task("", b"", FeedContext(feed=envelope.feed), frozenset())
+        return Task(envelope.format, envelope.raw, *self._contexts[envelope.feed])
 
     def apply(self, connection: Connection, steps: Sequence[Step]) -> Applied:
         """Every message of the batch to its outcome, in order, in the caller's transaction."""

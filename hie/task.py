@@ -11,6 +11,7 @@ class Task(NamedTuple):
     """What is needed to understand one message."""
 
     format: str
+    """"" where the message's feed is not configured: nobody knows whose numbers its identifiers are."""
     raw: bytes
     context: FeedContext
     source_types: frozenset[str]

@@ -52,6 +52,8 @@ class Understood:
 def understand(task: Task) -> Understood:
     """Decode and label. Never raises: what cannot be decoded says why."""
     started = time.perf_counter()
+    if not task.format:
+        return Understood(failure="feed-gone")
     try:
         parts = _parts(task)
     except Rejected as error:
@@ -62,9 +64,10 @@ def understand(task: Task) -> Understood:
 
 
 def verdict(task: Task) -> Acknowledgement:
-    """The answer to a sender that waits for the reading: AA, or AE or AR with the decoder's condition. Never raises."""
+    """The answer to a sender that waits for the reading: AA, or AE or AR where the message ends in quarantine. Never raises."""
     try:
-        _parts(task)
+        if not any(part.person is not None for part in _parts(task)):
+            return Acknowledgement("AE", 101, "PID-3", "stored, but it is about no patient")
     except Rejected as error:
         return Acknowledgement(error.ack, error.err, error.where, error.text)
     except Exception:

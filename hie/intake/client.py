@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from hie.errors import NotFound, Rejected, StoreUnavailable
-from hie.intake.door import LENGTH, encode_arrival, short
+from hie.intake.door import LENGTH, LENGTHS, RELOAD, encode_arrival, short
 from hie.model import Arrival, Receipt
 
 SECONDS = 30.0
@@ -30,6 +33,22 @@ async def submit(path: Path, arrival: Arrival, seconds: float = SECONDS) -> Rece
         return Receipt(answer["message_id"], answer["duplicate_of"])
     kind = {"not-found": NotFound, "rejected": Rejected}.get(failure, StoreUnavailable)
     raise kind(answer["text"])
+
+
+def reload(path: Path, seconds: float = SECONDS) -> dict[str, Any]:
+    """Has intake take on the configuration in force (hie.lastgood); what `Listeners.change` answers. Blocks. Raises
+    StoreUnavailable where intake does not answer."""
+    try:
+        with short(path) as name, socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(seconds)
+            connection.connect(name)
+            connection.sendall(LENGTHS.pack(len(RELOAD), 0) + RELOAD)
+            with connection.makefile("rb") as answer:
+                (size,) = LENGTH.unpack(answer.read(LENGTH.size))
+                found: dict[str, Any] = orjson.loads(answer.read(size))
+    except (OSError, struct.error, orjson.JSONDecodeError) as error:
+        raise StoreUnavailable("intake does not answer", hint="it is restarting") from error
+    return found
 
 
 async def _exchange(path: Path, request: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from hie.intake import heading
 from hie.model import Arrival, Receipt
 from hie.ports import Accept
 
+RELOAD = b"reload"
+"""In place of the JSON header: the node asks that the configuration in force be taken on."""
 SOCKET = "run/intake.sock"
 """Under the state directory."""
 MAX_HEADER = 1024 * 1024
@@ -37,10 +39,17 @@ def encode_arrival(arrival: Arrival) -> bytes:
 class Door:
     """The server side, in the intake process."""
 
-    def __init__(self, state: Path, accept: Accept, feeds: frozenset[str]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        accept: Accept,
+        feeds: Collection[str],
+        reload: Callable[[], Awaitable[dict[str, object]]] | None = None,
+    ) -> None:
         self._path = state / SOCKET
         self._accept = accept
         self._feeds = feeds
+        self._reload = reload
         self._server: asyncio.Server | None = None
         self._busy = 0
 
@@ -83,6 +92,8 @@ class Door:
             writer.close()
 
     async def _take(self, header: bytes, raw: bytes) -> dict[str, object]:
+        if header == RELOAD and self._reload is not None:
+            return await self._reload()
         try:
             arrival = heading.decode(header, raw)
         except (ValueError, KeyError, TypeError):

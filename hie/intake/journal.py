@@ -65,7 +65,8 @@ class Journal:
         reserve_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._directory = directory
-        self._windows = dict(windows or {})
+        # not copied: a feed that comes later is added to it
+        self._windows: Mapping[str, Window] = {} if windows is None else windows
         self._wake = wake
         self._seal = seal
         self._meter = meter
