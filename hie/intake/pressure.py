@@ -32,8 +32,8 @@ HISTORY = 32
 BESIDE_LIVE = 8
 """The same within a second of a live message."""
 LIVE_SECONDS = 1.0
-COUNTED_SECONDS = 0.1
-"""How old a count of what waits may be."""
+COUNTED_SECONDS = 0.25
+"""How old a count of what waits may be; a position is always new."""
 HISTORY_SECONDS = 20.0
 """Longest wait of a message of history: shorter than a sender's patience."""
 _Waiter = tuple[float, asyncio.Future[None]]
@@ -108,15 +108,16 @@ class Pressure:
         return receipt
 
     async def _history(self, arrival: Arrival) -> Receipt:
-        loop = asyncio.get_running_loop()
         if self._held or not self._lets_in():
             await self._turn(self._held, HISTORY_SECONDS)
         self._entering += 1
         try:
             return await self._take(arrival)
         finally:
-            # what waits is known at once where rows are numbered, and a moment later where they are counted
-            loop.call_later(COUNTED_SECONDS if self.progress.counted else 0, self._entered)
+            if self.progress.counted:
+                asyncio.get_running_loop().call_later(COUNTED_SECONDS, self._entered)
+            else:
+                self._entered()
 
     def _entered(self) -> None:
         self._entering -= 1
