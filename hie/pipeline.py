@@ -237,7 +237,9 @@ class Pipeline:
     def queue(connection: Connection, queued: Sequence[outbox.Queued], applied: Applied) -> None:
         now = time.time()
         for id, row in zip(outbox.queue(connection, queued, now), queued, strict=True):
-            applied.entries.setdefault(row.subscriber, []).append(Entry(id, row.keys, now, now))
+            applied.entries.setdefault(row.subscriber, []).append(
+                Entry(id, row.keys, now, now, repair=row.run is not None)
+            )
 
     def _conclude(
         self,

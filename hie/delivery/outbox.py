@@ -102,6 +102,7 @@ _UNFINISHED = (
         delivery.c.due_at,
         delivery.c.queued_at,
         delivery.c.attempts,
+        delivery.c.run,
     )
     .where(delivery.c.state.in_(UNFINISHED))
     .order_by(delivery.c.id)

@@ -6,7 +6,7 @@ History (hie.delivery.priority) goes when nothing else is due, a few at a time: 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -25,12 +25,16 @@ class Entry:
     due_at: float
     queued_at: float
     attempts: int = 0
+    repair: bool = False
+    """Sent again by an operator's order: history, as long as nothing live waits behind it."""
 
 
 class Schedule:
     def __init__(self, priorities: Priorities | None = None) -> None:
         self._priorities = priorities or Priorities()
         self._queues: dict[str, deque[Entry]] = {}
+        self._live: Counter[str] = Counter()
+        """Entries of a key that no repair has queued."""
         self._ready: tuple[list[tuple[float, int, Entry]], ...] = ([], [])
         """By priority: (due, id, entry) of what heads all its keys."""
         self._taken: set[int] = set()
@@ -56,6 +60,11 @@ class Schedule:
         self._entries[entry.id] = entry
         for key in entry.keys:
             self._queues.setdefault(key, deque()).append(entry)
+        if not entry.repair:
+            self._live.update(entry.keys)
+            for head in {self._queues[key][0].id: self._queues[key][0] for key in entry.keys}.values():
+                if head.repair:  # it is in the way of something live now
+                    self._offer(head)
         self._offer(entry)
 
     def take(self, now: float, limit: int) -> list[Entry]:
@@ -69,8 +78,9 @@ class Schedule:
         ready = self._ready[priority]
         taken: list[Entry] = []
         while ready and len(taken) < limit and ready[0][0] <= now:
-            _, _, entry = heappop(ready)
-            if entry.id in self._entries and entry.id not in self._taken:
+            due_at, _, entry = heappop(ready)
+            # one that was offered twice lies here with an older time as well
+            if due_at == entry.due_at and entry.id in self._entries and entry.id not in self._taken:
                 self._taken.add(entry.id)
                 taken.append(entry)
         return taken
@@ -80,13 +90,15 @@ class Schedule:
         self._landed(entry)
         if self._entries.pop(entry.id, None) is None:
             return
+        if not entry.repair:
+            self._live.subtract(entry.keys)
         for key in entry.keys:
             queue = self._queues[key]
             queue.remove(entry)
             if queue:
                 self._offer(queue[0])
             else:
-                del self._queues[key]
+                del self._queues[key], self._live[key]
 
     def forget(self, id: int) -> None:
         """The delivery was taken out. One in flight stays until its attempt has ended."""
@@ -118,4 +130,9 @@ class Schedule:
 
     def _offer(self, entry: Entry) -> None:
         if entry.id not in self._taken and all(self._queues[key][0] is entry for key in entry.keys):
-            heappush(self._ready[self._priorities.of(entry.keys)], (entry.due_at, entry.id, entry))
+            heappush(self._ready[self._priority(entry)], (entry.due_at, entry.id, entry))
+
+    def _priority(self, entry: Entry) -> int:
+        if entry.repair and not any(self._live[key] > 0 for key in entry.keys):
+            return HISTORY
+        return self._priorities.of(entry.keys)

@@ -23,7 +23,7 @@ HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _STATES = ",".join(f"'{state}'" for state in UNFINISHED)
 # one statement sees one snapshot; without deliveries it answers the horizon alone
 CHANGED = f"""
-SELECT h.xmin, d.id, d.subscriber, d.ordering_key, d.due_at, d.queued_at, d.attempts
+SELECT h.xmin, d.id, d.subscriber, d.ordering_key, d.due_at, d.queued_at, d.attempts, d.run IS NOT NULL
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin) h
 LEFT JOIN delivery d ON d.state IN ({_STATES}) AND d.changed_xid >= %s::text::xid8 AND d.subscriber = ANY(%s)
 ORDER BY d.id
@@ -41,8 +41,8 @@ def changes(connection: Any, horizon: int, subscribers: Collection[str]) -> Chan
     """Unfinished deliveries to `subscribers` that changed since `horizon`. `connection`: psycopg's, in autocommit."""
     rows = connection.execute(CHANGED, (str(horizon), list(subscribers))).fetchall()
     entries = [
-        (subscriber, Entry(id, tuple(key.split(KEY_SEPARATOR)), due_at, queued_at, attempts))
-        for _, id, subscriber, key, due_at, queued_at, attempts in rows
+        (subscriber, Entry(id, tuple(key.split(KEY_SEPARATOR)), due_at, queued_at, attempts, repair is True))
+        for _, id, subscriber, key, due_at, queued_at, attempts, repair in rows
         if id is not None
     ]
     return Changes(rows[0][0], entries)

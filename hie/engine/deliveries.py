@@ -33,7 +33,7 @@ class Deliveries:
         dispatcher.paused = paused
         for row in unfinished:
             keys = tuple(row.ordering_key.split(KEY_SEPARATOR))
-            dispatcher.schedule.add(Entry(row.id, keys, row.due_at, row.queued_at, row.attempts))
+            dispatcher.schedule.add(Entry(row.id, keys, row.due_at, row.queued_at, row.attempts, row.run is not None))
         self.dispatchers[name] = dispatcher
         self._running[name] = self._spawn(dispatcher.run())
 

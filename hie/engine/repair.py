@@ -179,10 +179,10 @@ class Repairs:
             for row in others
         ]
         for id, new in zip(outbox.queue(connection, queued, now), queued, strict=True):
-            applied.entries.setdefault(new.subscriber, []).append(Entry(id, new.keys, now, now))
+            applied.entries.setdefault(new.subscriber, []).append(Entry(id, new.keys, now, now, repair=True))
         for row in dead:
             keys = tuple(row.ordering_key.split(outbox.KEY_SEPARATOR))
-            applied.entries.setdefault(row.subscriber, []).append(Entry(row.id, keys, now, now))
+            applied.entries.setdefault(row.subscriber, []).append(Entry(row.id, keys, now, now, repair=True))
         return applied
 
     # -- messages: reprocess, quarantine

@@ -22,7 +22,7 @@ class Course:
 
     def __init__(self, schedule: Schedule, keys: Sequence[set[str]], chance: random.Random) -> None:
         self.schedule, self.chance = schedule, chance
-        self.entries = [Entry(n, tuple(sorted(k)), 0.0, 0.0) for n, k in enumerate(keys)]
+        self.entries = [Entry(n, tuple(sorted(k)), 0.0, 0.0, repair=chance.random() < 0.3) for n, k in enumerate(keys)]
         self.waiting = list(self.entries)
         self.flying: list[Entry] = []
         self.begun: list[tuple[int, frozenset[int]]] = []
@@ -190,3 +190,27 @@ def test_a_schedule_without_barriers_or_without_successors_is_caught(broken: typ
             found.append(f"{what} ({type(error).__name__})" if broken is Hasty else "")
         found += disorder(course.entries, course.begun, course.finished)
     assert any(what in text for text in found)
+
+
+@pytest.mark.invariant(5)
+def test_what_a_repair_sends_goes_when_nothing_live_is_due() -> None:
+    schedule = Schedule()
+    for number in range(3):
+        schedule.add(Entry(number, (f"old-{number}",), 0.0, 0.0, repair=True))
+    for number in range(3, 6):
+        schedule.add(Entry(number, (f"new-{number}",), 0.0, 0.0))
+    assert [entry.id for entry in schedule.take(1.0, 4)] == [3, 4, 5, 0]
+
+
+@pytest.mark.invariant(5)
+def test_what_a_repair_sends_does_not_hold_up_what_is_live_behind_it() -> None:
+    schedule = Schedule()
+    schedule.add(Entry(0, ("one",), 0.0, 0.0, repair=True))
+    schedule.add(Entry(1, ("other",), 0.0, 0.0, repair=True))
+    schedule.add(Entry(2, ("other",), 0.0, 0.0))
+    [first] = schedule.take(1.0, 1)
+    assert first.id == 1
+    schedule.again(first, 5.0)
+    assert [entry.id for entry in schedule.take(1.0, 9)] == [0], "the other waits for its back-off"
+    schedule.forget(1)
+    assert [entry.id for entry in schedule.take(1.0, 9)] == [2]
