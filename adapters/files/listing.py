@@ -33,7 +33,7 @@ class Listing:
 
     def __init__(self, settings: FolderSource, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._folder = Path(settings.folder)
+        self._folder = settings.folder
         self._clock = clock
         self._patterns = tuple(p.lower() for p in settings.patterns)
         self._ignored = tuple(p.lower() for p in settings.ignore)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from string import Formatter
 from typing import Annotated, Self
 
@@ -21,13 +22,20 @@ def _mode(value: object) -> object:
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("folder", mode="before", check_fields=False)
+    @classmethod
+    def _is_named(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("names no folder")
+        return value
+
 
 class FolderSource(_Settings):
     """A folder that a sender writes into. Done files go to `done/DAY`, refused ones to `refused/DAY`, both inside it."""
 
-    folder: str = Field(
-        min_length=1,
-        description="The folder. It is never made: where it is missing (a share that is not mounted), it is waited for.",
+    folder: Path = Field(
+        description="The folder; a relative one starts at the configuration file's. It is never made: where it is missing (a "
+        "share that is not mounted), it is waited for.",
     )
     patterns: tuple[str, ...] = Field(
         ("*",), description="Names that are taken, as shell patterns; upper and lower case are the same."
@@ -99,7 +107,10 @@ class FolderSource(_Settings):
 class FolderSink(_Settings):
     """A folder that a subscriber reads. A file appears whole and under a name that holds nothing of the patient."""
 
-    folder: str = Field(min_length=1, description="The folder. It is never made: where it is missing, deliveries wait.")
+    folder: Path = Field(
+        description="The folder; a relative one starts at the configuration file's. It is never made: where it is missing, "
+        "deliveries wait."
+    )
     name: str = Field(
         "{key}.{ending}",
         description="Name of a file, from `{key}` (of the delivery; needed, since a retry must find its file), `{event}` (`ADT_A01`), "

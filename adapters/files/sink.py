@@ -33,7 +33,7 @@ class Folder:
 
     def __init__(self, settings: FolderSink, meter: Meter) -> None:
         self._settings = settings
-        self._folder = Path(settings.folder)
+        self._folder = settings.folder
         self._mode = int(settings.mode, 8)
         self._thread: ThreadPoolExecutor | None = None
 

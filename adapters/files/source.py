@@ -27,7 +27,7 @@ from adapters.files.settings import FolderSource
 from adapters.files.submission import Submission
 from adapters.files.trouble import Troubles, reason_of
 from hie.model import Arrival
-from hie.ports import Accept, Meter, Open, Source
+from hie.ports import Accept, Budget, Meter, Open, Source
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -44,13 +44,14 @@ class Watcher:
         self.settings = settings
         self.meter = meter
         self.open = open
-        self.folder = Path(settings.folder)
+        self.folder = settings.folder
         self.lease = Lease(self.folder, settings.lease_seconds)
         self.listing = Listing(settings)
         self.endings = Endings(self.folder, settings.keep_days)
         self.troubles = Troubles(feed, meter)
         self.draining = asyncio.Event()
         self._accept = accept
+        self._budget: Budget | None = getattr(accept, "budget", None)
         self._stuck: tuple[Taken, Ending] | None = None
         """A file whose messages are stored and that cannot be moved: no other is taken meanwhile."""
         self._held = False
@@ -160,6 +161,18 @@ class Watcher:
         """One file to its end. False: it is still in hand, or was given back."""
         if taken.path.name.lower().endswith(self._companions() or ("\x00",)):
             return await self._end(taken, Ending(taken.path, False))
+        size = taken.path.lstat().st_size if self._budget else 0
+        while self._budget and self._budget.full and not self.draining.is_set():
+            await asyncio.sleep(self.settings.poll_seconds)
+        if self._budget:
+            self._budget.change(self.feed, size)
+        try:
+            return await self._read(taken)
+        finally:
+            if self._budget:
+                self._budget.change(self.feed, -size)
+
+    async def _read(self, taken: Taken) -> bool:
         try:
             digest, size, arrivals = await self._off(self._opened, taken.path)
         except TooLarge as error:

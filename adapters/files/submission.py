@@ -12,6 +12,11 @@ from hie.errors import StoreUnavailable
 from hie.model import Arrival, Receipt
 from hie.ports import Accept, Meter
 
+BYTES = 8 * 1024 * 1024
+"""Of messages on their way at once; a larger one goes alone."""
+STOP_SECONDS = 1.0
+"""How long answers may stay out once the node stops."""
+
 
 class Submission:
     """Submits until all are stored, however long the journal is away. `receipts` holds the answers by position."""
@@ -33,6 +38,7 @@ class Submission:
         self._stop = stop
         self._flying: dict[asyncio.Task[Receipt], int] = {}
         self._keys: dict[int, frozenset[str]] = {}
+        self._sizes: dict[int, int] = {}
         self.receipts: dict[int, Receipt] = {}
 
     async def run(self, arrivals: Sequence[Arrival]) -> bool:
@@ -43,7 +49,7 @@ class Submission:
         at = 0
         while at < len(arrivals) or self._flying:
             if at < len(arrivals) and not self._stop.is_set() and self._room(arrivals[at]):
-                self._keys[at] = _keys_of(arrivals[at])
+                self._keys[at], self._sizes[at] = _keys_of(arrivals[at]), len(arrivals[at].raw)
                 self._flying[asyncio.ensure_future(self._accept(arrivals[at]))] = at
                 at += 1
                 continue
@@ -62,6 +68,8 @@ class Submission:
                 self._troubles.over("journal")
             while at < len(arrivals) and at in self.receipts:
                 at += 1
+        if len(self.receipts) < len(arrivals):
+            return False
         for arrival in arrivals:
             code = arrival.refusal.code if arrival.refusal else "AA"
             self._meter.count("hie_acks_sent_total", feed=self._feed, code=code)
@@ -69,14 +77,23 @@ class Submission:
 
     def _room(self, arrival: Arrival) -> bool:
         """A message waits for an earlier one of its patient: were that one refused by a full disk, they would change places."""
-        if len(self._flying) >= self._settings.in_flight:
+        if len(self._flying) >= self._settings.in_flight or self._bytes(arrival) > BYTES:
             return False
         keys = _keys_of(arrival)
         return all(keys.isdisjoint(self._keys[i]) for i in self._flying.values())
 
+    def _bytes(self, arrival: Arrival) -> int:
+        return sum(self._sizes[i] for i in self._flying.values()) + len(arrival.raw) if self._flying else 0
+
     async def _landed(self) -> int | None:
         """Waits for one or more answers; the position of the first that was not stored."""
-        done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self._flying, timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not done and self._stop.is_set():
+            # held back for long, or a journal that hangs: whether they are stored shows when they come again
+            for task in self._flying:
+                task.cancel()
+            await asyncio.wait(self._flying)
+            self._flying.clear()
         failed: list[int] = []
         for task in done:
             at = self._flying.pop(task)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from adapters.files.lease import Lease
+from hie.intake.budget import Budget
+from hie.model import Arrival, Receipt
 from tests.adapters.files.inbox import Inbox, Journal, adt, watching
 
 
@@ -268,3 +270,42 @@ def test_two_that_took_over_at_once_settle_on_one(tmp_path: Path) -> None:
         holding = [lease.hold() for lease in (one, other)]
         assert sum(holding) <= 1
     assert sum(holding) == 1
+
+
+def test_a_file_waits_for_memory_and_counts_while_it_is_held(tmp_path: Path) -> None:
+    class Shared(Journal):
+        budget = Budget(1000)
+
+        async def __call__(self, arrival: Arrival) -> Receipt:
+            held.append(self.budget.used)
+            return await super().__call__(arrival)
+
+    held: list[int] = []
+
+    async def story() -> None:
+        journal = Shared()
+        journal.budget.change("other", 5000)
+        async with watching(tmp_path, journal) as inbox:
+            inbox.put("a", adt(1))
+            await asyncio.sleep(0.3)
+            assert journal.ids == []
+            journal.budget.change("other", -5000)
+            await inbox.ends(1)
+        assert held == [len(adt(1))]
+        assert journal.budget.used == 0
+
+    run(story())
+
+
+def test_a_node_stops_though_its_messages_are_held_back(tmp_path: Path) -> None:
+    journal = Journal()
+    journal.delay = 3600
+
+    async def story() -> None:
+        async with watching(tmp_path, journal) as inbox:
+            inbox.put("a", adt(1))
+            await inbox.until(lambda: journal.flying)
+        assert (tmp_path / "a").exists()
+        assert os.listdir(tmp_path / ".taking") == []
+
+    run(story())
