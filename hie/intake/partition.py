@@ -31,7 +31,7 @@ def make(connection: Connection[tuple[Any, ...]], day: str) -> None:
             return
         connection.execute(
             # rows of up to 8 kB stay in the table: a second one costs more than it saves
-            f"CREATE TABLE {name} (LIKE arrival INCLUDING ALL) WITH (toast_tuple_target = 8160)"
+            f"CREATE TABLE {name} (LIKE arrival INCLUDING ALL, PRIMARY KEY (seq)) WITH (toast_tuple_target = 8160)"
         )
         connection.execute(f"ALTER TABLE arrival ATTACH PARTITION {name} FOR VALUES IN ('{day}')")
 

@@ -16,9 +16,13 @@ LIMITS = {
     "tcp_user_timeout": "5000",
 }
 """What libpq is told unless the URL says otherwise."""
-_STRICT = (
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'"
-)
+_SESSION = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply';
+-- a day that was empty when its statements were planned would else be read whole, as long as the plan is kept
+SET enable_seqscan = off;
+-- no statement_timeout: it would end the wait for a synchronous standby, and call the commit good
+SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s';
+"""
 
 
 def is_postgres(url: str) -> bool:
@@ -37,7 +41,7 @@ def connect(url: str, *, read_only: bool = False) -> Connection[tuple[Any, ...]]
     named = make_conninfo("", **{"application_name": "hie journal", **LIMITS, **given})
     connection = psycopg.connect(named, autocommit=True, prepare_threshold=0)
     try:
-        connection.execute(_STRICT)
+        connection.execute(_SESSION)
         if read_only:
             connection.execute("SET default_transaction_read_only = on")
     except BaseException:

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _COLUMNS = "a.day, a.seq, a.received_at, a.heading, a.duplicate_of, a.sha256, a.codec, a.key_id, a.raw"
 _ONE = f"SELECT {_COLUMNS} FROM arrival a WHERE day = %s AND seq = %s"
+# LATERAL with a limit: looked up row by row, even while statistics say that the newest day is empty.
 # the running sum is taken before the limit in bytes cuts, so no more is fetched than is handed out
 _AFTER = """
 SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw FROM (
-    SELECT *, sum(octet_length(raw)) OVER (ORDER BY day, seq) - octet_length(raw) AS before
-    FROM arrival WHERE day >= %(day)s AND (day, seq) > (%(day)s, %(seq)s) ORDER BY day, seq LIMIT %(limit)s
-) a WHERE before < %(bytes)s ORDER BY day, seq
+    SELECT *, sum(octet_length(raw)) OVER (ORDER BY seq) - octet_length(raw) AS before
+    FROM arrival WHERE day = %s AND seq > %s ORDER BY seq LIMIT %s
+) a WHERE before < %s ORDER BY seq
 """
-_LATEST = "SELECT day, seq FROM arrival ORDER BY day DESC, seq DESC LIMIT 1"
+_LATEST = "SELECT seq FROM arrival WHERE day = %s ORDER BY seq DESC LIMIT 1"
 _TAKE = """
 SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw, lanes FROM (
     SELECT a.*, p.lanes, p.priority,
@@ -39,7 +40,7 @@ SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw,
             SELECT priority, seq, day, lanes FROM pending
             WHERE lane = ANY(%(lanes)s) AND seq <> ALL(%(busy)s) ORDER BY priority, seq LIMIT %(limit)s
         ) first
-    ) p JOIN arrival a ON a.day = p.day AND a.seq = p.seq
+    ) p, LATERAL (SELECT * FROM arrival WHERE day = p.day AND seq = p.seq LIMIT 1) a
 ) found WHERE before < %(bytes)s ORDER BY priority, seq
 """
 _BEFORE = """
@@ -72,8 +73,14 @@ class PostgresReader:
         A row of another intake may be committed later under an earlier number: what must miss none uses `take`.
         Raises StoreUnavailable.
         """
-        asked = {"day": after.day, "seq": after.seq, "limit": limit, "bytes": max_bytes}
-        return [self._entry(row) for row in self._rows(_AFTER, asked)]
+        found: list[Entry] = []
+        for day in self.days():
+            if day >= after.day and max_bytes > 0 and limit > len(found):
+                first = after.seq if day == after.day else 0
+                rows = self._rows(_AFTER, (day, first, limit - len(found), max_bytes))
+                max_bytes -= sum(len(row[8]) for row in rows)
+                found += [self._entry(row) for row in rows]
+        return found
 
     def take(
         self, lanes: Collection[int], limit: int, in_flight: Collection[int] = (), max_bytes: int = BATCH_BYTES
@@ -116,8 +123,10 @@ class PostgresReader:
 
     def latest(self) -> Position:
         """Day and number of the newest row, START where the journal is empty."""
-        rows = self._rows(_LATEST, ())
-        return Position(*rows[0]) if rows else START
+        for day in reversed(self.days()):
+            if rows := self._rows(_LATEST, (day,)):
+                return Position(day, rows[0][0])
+        return START
 
     def days(self) -> list[str]:
         """The days that are kept, oldest first."""

@@ -24,9 +24,8 @@ CREATE TABLE arrival (
     content bytea,
     codec text NOT NULL,
     key_id text NOT NULL,
-    raw bytea NOT NULL,
-    PRIMARY KEY (day, seq)
-) PARTITION BY LIST (day);
+    raw bytea NOT NULL
+) PARTITION BY LIST (day);  -- each with a primary key of its own, seq alone: hie.intake.partition
 -- what is worth compressing is compressed before it comes here
 ALTER TABLE arrival ALTER raw SET STORAGE EXTERNAL, ALTER heading SET STORAGE EXTERNAL;
 CREATE INDEX arrival_identity ON arrival (identity, content) WHERE identity IS NOT NULL;
