@@ -41,7 +41,7 @@ def connect(url: str, *, read_only: bool = False) -> Connection[tuple[Any, ...]]
     named = make_conninfo("", **{"application_name": "hie journal", **LIMITS, **given})
     connection = psycopg.connect(named, autocommit=True, prepare_threshold=0)
     try:
-        connection.execute(_SESSION)
+        connection.execute(_SESSION, prepare=False)
         if read_only:
             connection.execute("SET default_transaction_read_only = on")
     except BaseException:
