@@ -8,16 +8,21 @@ from pathlib import Path
 
 from hie import advice
 from hie.errors import ConfigurationError
-from hie.settings import Settings, read
+from hie.settings import Reading, Settings, read
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """`settings` is there where it can be built; usable only where there are no errors. Warnings have the same shape."""
+    """Usable only where there are no errors. Warnings have the same shape."""
 
-    settings: Settings | None
+    reading: Reading
     errors: list[ConfigurationError]
     warnings: list[ConfigurationError]
+
+    @property
+    def settings(self) -> Settings | None:
+        """None where none can be built."""
+        return self.reading.settings
 
     def accepted(self) -> Settings:
         """Raises the first error."""
@@ -33,6 +38,6 @@ def examine(file: Path) -> Examination:
     if settings is not None and not any(error.code == "no-roster" for error in errors):
         errors += advice.policy_errors(settings)
     if settings is None or errors:
-        return Examination(settings, errors, [])
+        return Examination(reading, errors, [])
     found = [reading.at(one) for one in advice.warnings(settings)]
-    return Examination(settings, errors, [*found, *advice.roster_warnings(settings)])
+    return Examination(reading, errors, [*found, *advice.roster_warnings(settings)])

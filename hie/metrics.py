@@ -142,6 +142,10 @@ TABLE = (
         ("setting", "result"),
     ),
     Declared("hie_config_info", "state", "Configuration in force, by its hash.", ("hash",)),
+    Declared(
+        "hie_configuration_reload_success", "state", "0 where the file was refused last: the one before is in force."
+    ),
+    Declared("hie_configuration_reload_timestamp_seconds", "state", "When the configuration in force was taken on."),
     Declared("hie_audit_chain_verified_timestamp_seconds", "state", "When the audit chain was last verified."),
     Declared(
         "hie_metrics_undeclared_total", "counter", "Uses of a metric or label that is not in this table: a defect."

@@ -1,48 +1,41 @@
 """The parent process: loads the code once, forks the others, restarts the one that dies, drains them on stop.
 
-Recovery is the normal start: nothing is cleaned up that a start would not find by itself.
+Recovery is the normal start: nothing is cleaned up that a start would not find by itself. A changed configuration
+(SIGHUP) is a new start of engines and web, while intake goes on (hie.takeover).
 """
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import gc
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from socket import socket
+from typing import Protocol
 
 from hie.errors import ConfigurationError
+from hie.intake.position import Position
 from hie.intake.pressure import Progress
 from hie.intake.reading import NAME as READING
 from hie.logs import get_logger
+from hie.sections import Http
 from hie.settings import Settings
+from hie.supervisor import Supervisor
 
 log = get_logger(__name__)
-PR_SET_PDEATHSIG = 1
-FIRST_WAIT = 0.05
-LONGEST_WAIT = 5.0
-STEADY = 10.0
-DRAIN_SECONDS = 15.0
 
 
-@dataclass(slots=True)
-class Child:
-    """One process of the node. `stage` orders the drain: lower stages stop first."""
+class Web(Protocol):
+    """What the web process runs. The parent binds, so that nobody is refused while one web process follows another."""
 
-    name: str
-    body: Callable[[], None]
-    stage: int
-    pid: int = 0
-    started_at: float = 0.0
-    wait: float = FIRST_WAIT
-    due_at: float = 0.0
+    def bind(self, http: Http) -> socket: ...
+
+    def run(self, settings: Settings, listener: socket | None = None) -> None: ...
 
 
 def prepare_directories(var: Path) -> None:
@@ -79,14 +72,20 @@ def lock(var: Path) -> int:
 
 
 class Node:
-    """Supervises the processes of one node. `web` loads what the web process runs: the pages stand above the node."""
+    """Runs one node. `web` loads what the web process runs: the pages stand above the node. `file` is the configuration
+    that is read again on SIGHUP."""
 
-    def __init__(self, settings: Settings, web: Callable[[], Callable[[Settings], None]]) -> None:
+    def __init__(self, settings: Settings, web: Callable[[], Web], file: Path | None = None) -> None:
         self.settings = settings
         self.web = web
-        self.children: list[Child] = []
-        self._stopping = False
+        self.file = file
+        self.processes = Supervisor(settings.var / "run", self._in_child)
+        self._progress = Progress(settings.workers.engines)
+        self._reload_asked = False
+        self._terminal = os.isatty(0)
         self._lock = -1
+        self._wake = -1
+        self._http: socket | None = None
 
     def run(self, announce: Callable[[str], None] = print) -> int:
         """Until SIGTERM or SIGINT. Answers the exit code."""
@@ -101,136 +100,95 @@ class Node:
             text = f"the state directory cannot be used: {why}"
             raise ConfigurationError(text, file=str(var), code="var-unusable") from None
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(var / "metrics")
-        wake = os.eventfd(0, os.EFD_NONBLOCK)
-        progress = Progress(self.settings.workers.engines)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         # intake first: it imports little, so clinics get their acknowledgements while the rest still loads
-        self._add("intake", lambda: _intake(self.settings, wake, progress), 0)
-        self._start_due()
+        self.processes.add("intake", lambda: _intake(self.settings, self._wake, self._progress), 0)
+        self.processes.start_due()
         from hie import first_start
         from hie.engine import process as engine_process  # noqa: F401 - loaded before the fork, shared by it
+        from hie.takeover import Takeover
         from hie.understand import understand  # noqa: F401
 
         for line in first_start.prepare(self.settings):
             announce(line)
-        workers = self.settings.workers
-        for number in range(workers.pool * workers.engines):
-            self._add(f"pool-{number}", partial(_pool, self.settings, number), 2)
-        self._add(READING, partial(_reading, self.settings), 2)
-        for number in range(workers.engines):
-            name = f"engine-{number}" if number else "engine"
-            self._add(name, partial(_engine, self.settings, number, wake, progress), 1)
-        self._add("web", partial(self.web(), self.settings), 0)
+        takeover = Takeover(self, announce)
+        takeover.started()
+        self.listen()
+        self.add_workers()
         gc.collect()
         gc.freeze()
         announce(f"hie: node {self.settings.name!r} runs, state in {var}")
-        while not self._stopping:
-            self._start_due()
-            self._reap(0.2)
-        return self._drain()
+        while not self.processes.stopping:
+            if self._reload_asked:
+                self._reload_asked = False
+                takeover.attempt()
+            self.processes.start_due()
+            self.processes.reap(0.2)
+        if self._http is not None:
+            self._http.close()
+        self.processes.drain()
+        return 0
 
-    def _add(self, name: str, body: Callable[[], None], stage: int) -> None:
-        self.children.append(Child(name, body, stage))
+    def add_workers(self) -> None:
+        """Every process but intake, unless it is there."""
+        add, settings = self.processes.add, self.settings
+        for number in range(settings.workers.pool * settings.workers.engines):
+            add(f"pool-{number}", partial(_pool, settings, number), 2)
+        add(READING, partial(_reading, settings), 2)
+        for number in range(settings.workers.engines):
+            name = f"engine-{number}" if number else "engine"
+            add(name, partial(_engine, settings, number, self._wake, self._progress), 1)
+        add("web", partial(self.web().run, settings, self._http), 0)
+
+    def listen(self) -> None:
+        """Binds the address of the web process anew; where it cannot be had, that process says so, and tries again."""
+        if self._http is not None:
+            self._http.close()
+        try:
+            self._http = self.web().bind(self.settings.http)
+        except ConfigurationError:
+            self._http = None
+
+    def behind(self, newest: Position) -> int:
+        """Accepted messages up to `newest` that the engines have not applied yet."""
+        return self._progress.waiting(newest)
+
+    def _in_child(self, name: str) -> None:
+        os.close(self._lock)
+        if self._http is not None and name != "web":
+            self._http.close()
 
     def _on_stop(self, number: int, _: object) -> None:
-        if not self._stopping:
+        if not self.processes.stopping:
             log.warning("node-stopping", reason=signal.Signals(number).name)
-        self._stopping = True
+        self.processes.stopping = True
 
-    def _start_due(self) -> None:
-        now = time.monotonic()
-        for child in self.children:
-            if not child.pid and child.due_at <= now:
-                self._fork(child)
-
-    def _fork(self, child: Child) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        parent = os.getpid()
-        child.started_at = time.monotonic()
-        child.pid = os.fork()
-        if child.pid:
-            (self.settings.var / "run" / f"{child.name}.pid").write_text(f"{child.pid}\n")
-            return
-        code = 1
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.close(self._lock)
-            # a child never outlives its parent: an orphan would hold the ports of the next node
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() == parent:
-                child.body()
-                code = 0
-        except BaseException as error:
-            log.error("process-failed", process=child.name, kind=type(error).__name__, code=getattr(error, "code", ""))
-            if isinstance(error, ConfigurationError):
-                print(f"hie: {error}", file=sys.stderr)
-            if os.environ.get("HIE_TRACEBACKS"):
-                import traceback
-
-                traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-
-    def _reap(self, seconds: float) -> None:
-        """Notices ended children for up to `seconds`."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self._stopping:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                pid, status = 0, 0
-            if pid == 0:
-                time.sleep(0.02)
-                continue
-            self._ended(pid, status)
-            return
-
-    def _ended(self, pid: int, status: int) -> None:
-        for child in self.children:
-            if child.pid != pid:
-                continue
-            child.pid = 0
-            if self._stopping:
-                return
-            lived = time.monotonic() - child.started_at
-            child.wait = FIRST_WAIT if lived > STEADY else min(LONGEST_WAIT, child.wait * 2)
-            child.due_at = time.monotonic() + (0 if lived > STEADY else child.wait)
-            log.error("process-ended", process=child.name, status=os.waitstatus_to_exitcode(status))
-
-    def _drain(self) -> int:
-        """Stops the processes stage by stage: first what accepts, then what works, last what it works with."""
-        for stage in sorted({child.stage for child in self.children}):
-            running = [child for child in self.children if child.stage == stage and child.pid]
-            for child in running:
-                os.kill(child.pid, signal.SIGTERM)
-            deadline = time.monotonic() + DRAIN_SECONDS
-            while any(child.pid for child in running) and time.monotonic() < deadline:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid:
-                    self._ended(pid, status)
-                else:
-                    time.sleep(0.02)
-            for child in running:
-                if child.pid:
-                    log.error("drain-timeout", process=child.name)
-                    os.kill(child.pid, signal.SIGKILL)
-        return 0
+    def _on_hangup(self, number: int, _: object) -> None:
+        if self._terminal and not os.isatty(0):
+            self._on_stop(number, None)  # the terminal it was started from has gone
+        self._reload_asked = True
 
 
 def _intake(settings: Settings, wake: int, progress: Progress) -> None:
     import asyncio
 
-    from hie.intake.process import run
+    from hie.intake.process import IntakeFeed, run
     from hie.intake_feeds import intake_feeds
     from hie.metrics import meter
 
+    def again() -> tuple[IntakeFeed, ...]:
+        from hie import lastgood
+
+        return intake_feeds(lastgood.load(settings.var))
+
     feeds, size = intake_feeds(settings), settings.workers
-    asyncio.run(run(feeds, settings.var, wake, meter(), progress=progress, backlog=size.backlog, memory=size.memory))
+    serving = run(
+        feeds, settings.var, wake, meter(), progress=progress, backlog=size.backlog, memory=size.memory, again=again
+    )
+    asyncio.run(serving)
 
 
 def _pool(settings: Settings, number: int) -> None:

@@ -69,6 +69,10 @@ class Settings(Section):
     def participant(self, name: str) -> Participant:
         return next(p for p in self.participants if p.name == name)
 
+    def digest(self, place: referenced.Place) -> str:
+        """Of the file that the setting at `place` names, in hex."""
+        return self._digests[place]
+
     def with_files(self, var: Path, directory: Path) -> Settings:
         """The same where relative paths begin at `directory`, with what the files it refers to hold now."""
         placed = self.model_copy(update={"var": var, "directory": directory})

@@ -20,6 +20,7 @@ from hie.api.health import disk_free
 from hie.certificates import certificate_files
 from hie.errors import HieError
 from hie.metrics import DECLARED
+from hie.reload import told
 from hie.web import backlog, services, states
 from hie.web.services import Services
 
@@ -57,6 +58,9 @@ class States(Collector):
         info = InfoMetricFamily("hie_config", "Configuration in force, by its hash.")
         info.add_metric([], {"hash": self.node.settings.hash})
         yield info
+        if said := told(self.node.var):
+            yield _one("hie_configuration_reload_success", said["success"])
+            yield _one("hie_configuration_reload_timestamp_seconds", said["loaded_at"])
         yield _one("hie_disk_free_bytes", disk_free(self.node))
         yield self._certificates()
         readable = 1

@@ -37,9 +37,10 @@ BODIES_AT_ONCE = 4
 """Largest bodies that the process holds at once."""
 
 
-def run(settings: Settings) -> None:
-    """Serves until SIGTERM. Raises ConfigurationError where the address cannot be had."""
-    listener = bind(settings.http)
+def run(settings: Settings, listener: socket.socket | None = None) -> None:
+    """Serves until SIGTERM, on `listener` where the parent has one. Raises ConfigurationError where the address cannot be
+    had."""
+    listener = listener or bind(settings.http)
     port = listener.getsockname()[1]
     (settings.var / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
     (settings.var / "run" / "http.port").write_text(f"{port}\n")

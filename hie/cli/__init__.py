@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "quarantine": "messages not understood or refused: list, show, release, purge",
     "redeliver": "send again, oldest first, as today's identity and consent decide",
     "reprocess": "read stored messages again with today's decoders and routing",
+    "reload": "have a running node take on its changed configuration",
     "run": "run a node",
     "shadow": "compare with what the present engine sent",
     "trace": "the life of one message",

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from hie.addresses import addresses, taken
 from hie.doctor.finding import Finding, fail, ok
 from hie.doctor.processes import pids
-from hie.settings import Settings, adapter_settings
+from hie.settings import Settings
 
 
 def listeners(settings: Settings) -> Iterator[Finding]:
     mine = _sockets(pids(settings.var).values())
-    for who, host, port in addresses(settings):
-        if not port:
-            continue
-        if why := _taken(host, port):
+    for who, host, port, _ in addresses(settings):
+        if why := taken(host, port):
             if _listening(port) & mine:
                 yield ok("port-ours", f"{who}: this node listens on {host}:{port}")
             else:
@@ -25,29 +23,6 @@ def listeners(settings: Settings) -> Iterator[Finding]:
                 yield fail("port-taken", f"{who}: {host}:{port}: {why}", hint)
         else:
             yield ok("port-free", f"{who}: {host}:{port} is free")
-
-
-def addresses(settings: Settings) -> Iterator[tuple[str, str, int]]:
-    yield "http", settings.http.host, settings.http.port
-    for feed in settings.feeds:
-        if feed.kind != "http":
-            source = adapter_settings("sources", feed.source, settings.directory)
-            port = getattr(source, "port", None)
-            if port is not None:
-                yield f"feed {feed.name}", str(getattr(source, "host", "")), int(port)
-
-
-def _taken(host: str, port: int) -> str:
-    """Why the address cannot be had; "" where it can."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as error:
-            return (error.strerror or type(error).__name__).lower()
-    return ""
 
 
 def _listening(port: int) -> set[str]:

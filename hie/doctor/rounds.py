@@ -12,9 +12,10 @@ from hie.doctor.disk import disk
 from hie.doctor.environment import environment
 from hie.doctor.finding import Finding, fail, ok, warn
 from hie.doctor.listeners import listeners
-from hie.doctor.processes import processes
+from hie.doctor.processes import processes, running
 from hie.doctor.subscribers import subscribers
-from hie.examination import Examination, examine
+from hie.examination import examine
+from hie.reload import told
 from hie.settings import Settings
 
 PARTS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
@@ -43,10 +44,18 @@ def rounds(settings: Settings) -> Iterator[tuple[str, Finding]]:
 
 def of_configuration(file: Path | None) -> Iterator[tuple[str, Finding]]:
     """What `hie check` would say, as findings."""
-    found = examine(file) if file is not None else Examination(None, [], [])
+    if file is None:
+        return
+    found = examine(file)
     for error in found.errors:
         yield "configuration", fail(error.code, f"{error.file}:{error.line}: {error.text}", error.hint)
     for one in found.warnings:
         yield "configuration", warn(one.code, f"{one.file}:{one.line}: {one.text}", one.hint)
-    if file is not None and not found.errors:
-        yield "configuration", ok("configuration", f"{file}: no errors")
+    if found.errors:
+        return
+    yield "configuration", ok("configuration", f"{file}: no errors")
+    settings = found.accepted()
+    force = told(settings.var)
+    if running(settings.var) and force and force["hash"] != settings.hash:
+        text = f"the node runs with version {force['hash']}, the file is {settings.hash}"
+        yield "configuration", warn("configuration-not-loaded", text, "hie reload")

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from hie.errors import NotFound, Rejected, StoreUnavailable
-from hie.intake.door import LENGTH, LENGTHS, RELOAD, encode_arrival, short
+from hie.intake.door import GONE, LENGTH, LENGTHS, RELOAD, encode_arrival, short
 from hie.model import Arrival, Receipt
 
 SECONDS = 30.0
@@ -35,14 +35,15 @@ async def submit(path: Path, arrival: Arrival, seconds: float = SECONDS) -> Rece
     raise kind(answer["text"])
 
 
-def reload(path: Path, seconds: float = SECONDS) -> dict[str, Any]:
-    """Has intake take on the configuration in force (hie.lastgood); what `Listeners.change` answers. Blocks. Raises
-    StoreUnavailable where intake does not answer."""
+def reload(path: Path, gone: bool = False, seconds: float = SECONDS) -> dict[str, Any]:
+    """Has intake take on the configuration in force (hie.lastgood), or only let go of the feeds that are `gone` from it; what
+    `Listeners.change` answers. Blocks. Raises StoreUnavailable where intake does not answer."""
+    raw = GONE if gone else b""
     try:
         with short(path) as name, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(seconds)
             connection.connect(name)
-            connection.sendall(LENGTHS.pack(len(RELOAD), 0) + RELOAD)
+            connection.sendall(LENGTHS.pack(len(RELOAD), len(raw)) + RELOAD + raw)
             with connection.makefile("rb") as answer:
                 (size,) = LENGTH.unpack(answer.read(LENGTH.size))
                 found: dict[str, Any] = orjson.loads(answer.read(size))

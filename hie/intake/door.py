@@ -22,6 +22,8 @@ from hie.ports import Accept
 
 RELOAD = b"reload"
 """In place of the JSON header: the node asks that the configuration in force be taken on."""
+GONE = b"gone"
+"""In place of the bytes: only let go of the feeds that are no more."""
 SOCKET = "run/intake.sock"
 """Under the state directory."""
 MAX_HEADER = 1024 * 1024
@@ -44,7 +46,7 @@ class Door:
         state: Path,
         accept: Accept,
         feeds: Collection[str],
-        reload: Callable[[], Awaitable[dict[str, object]]] | None = None,
+        reload: Callable[[bool], Awaitable[dict[str, object]]] | None = None,
     ) -> None:
         self._path = state / SOCKET
         self._accept = accept
@@ -93,7 +95,7 @@ class Door:
 
     async def _take(self, header: bytes, raw: bytes) -> dict[str, object]:
         if header == RELOAD and self._reload is not None:
-            return await self._reload()
+            return await self._reload(raw == GONE)
         try:
             arrival = heading.decode(header, raw)
         except (ValueError, KeyError, TypeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,12 @@ class Listeners:
         await self._end(ended, seconds)
         kept = sorted(self._sources)
         return {"kept": kept, "ended": ended, "unbound": list(await self._begin(begun))}
+
+    async def let_go(self, names: Collection[str], seconds: float) -> dict[str, object]:
+        """Drains the listeners of all feeds but these."""
+        ended = [name for name in self._sources if name not in names]
+        await self._end(ended, seconds)
+        return {"ended": ended}
 
     async def drain(self, seconds: float) -> None:
         await self._end(list(self._sources), seconds)

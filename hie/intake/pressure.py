@@ -66,12 +66,16 @@ class Progress:
         return bool(_APPLIED.unpack_from(self._page, 0)[0] == _COUNTED)
 
     def backlog(self, newest: Position) -> int:
-        """Messages behind, counting both sides of the outbox. A night's change of day file counts the new day only."""
+        """Messages behind, counting both sides of the outbox."""
+        return self.waiting(newest) + int(max(_UNDELIVERED.unpack_from(self._page, slot)[0] for slot in self._slots))
+
+    def waiting(self, newest: Position) -> int:
+        """Messages not applied yet. A night's change of day file counts the new day only."""
         day, seq = _APPLIED.unpack_from(self._page, 0)
         if day not in (_COUNTED, _day(newest.day)):
             seq = 0
         waiting = seq if day == _COUNTED else newest.seq - seq
-        return int(max(0, waiting) + max(_UNDELIVERED.unpack_from(self._page, slot)[0] for slot in self._slots))
+        return int(max(0, waiting))
 
 
 def _day(day: str) -> int:

@@ -11,7 +11,7 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from hie.intake.budget import Budget
 from hie.intake.dedupe import Window
 from hie.intake.door import Door
 from hie.intake.entrance import Entrance
-from hie.intake.journal import Journal
+from hie.intake.journals import JOURNAL, open_writer
 from hie.intake.listeners import Listeners
 from hie.intake.opening import Opening
 from hie.intake.payload import Seal
@@ -31,8 +31,6 @@ from hie.intake.reading import Context, Reading
 from hie.ports import Accept, Meter, Source
 
 log = logging.getLogger(__name__)
-JOURNAL = "journal"
-"""Folder of the day files under the state directory."""
 DESCRIPTORS = 65_536
 
 
@@ -75,12 +73,14 @@ async def run(
     backlog: int = 256,
     memory: int = 256 * 1024 * 1024,
     again: Callable[[], Sequence[IntakeFeed]] | None = None,
+    database_url: str = "",
 ) -> None:
     """Serves until SIGTERM or SIGINT, then answers what is in hand and ends.
 
     `directory` is the state directory; `wake` an eventfd written after every commit (-1: none). `ready` is called with
     the port of every listener once all of them could be tried. `progress` and `backlog`: hie.intake.pressure; `memory`: bytes in flight over all
-    listeners; `again` reads the feeds anew when the node asks for it. Raises ConfigurationError where none can be bound.
+    listeners; `again` reads the feeds anew when the node asks for it; the journal lies in the PostgreSQL of `database_url`,
+    or in files where it is another. Raises ConfigurationError where none can be bound.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -92,7 +92,9 @@ async def run(
     _take_descriptors()
     known = _Known()
     known.take(feeds)
-    journal = Journal(directory / JOURNAL, known.windows, wake=wake, seal=seal, meter=meter)
+    journal = open_writer(
+        database_url, directory / JOURNAL, known.windows, history=known.history, wake=wake, seal=seal, meter=meter
+    )
     journal.start()
     taken: Accept = (
         journal.submit if progress is None else Pressure(journal.submit, progress, backlog, history=known.history)
@@ -101,13 +103,17 @@ async def run(
     accept = Entrance(taken, Budget(memory), reading)
     listeners = Listeners(lambda feed: feed.source(accept, meter))
 
-    async def change() -> dict[str, object]:
+    async def change(gone: bool) -> dict[str, object]:
         assert again is not None
         wanted = again()
-        # what still drains is taken in as it was; who is gone is forgotten after that
-        known.take(wanted)
-        answer = await listeners.change(wanted, drain_seconds)
-        known.drop_others(wanted)
+        names = {feed.name for feed in wanted}
+        if gone:
+            answer = await listeners.let_go(names, drain_seconds)
+        else:
+            known.take(wanted)
+            answer = await listeners.change(wanted, drain_seconds)
+        # what drains is still taken in; who is gone is forgotten after that
+        known.drop_others(names)
         return answer
 
     door = Door(directory, accept, known.windows, change if again is not None else None)
@@ -137,8 +143,8 @@ class _Known:
                 self.contexts[feed.name] = feed.context
             (self.history.add if feed.history else self.history.discard)(feed.name)
 
-    def drop_others(self, feeds: Sequence[IntakeFeed]) -> None:
-        for name in self.windows.keys() - {feed.name for feed in feeds}:
+    def drop_others(self, names: Collection[str]) -> None:
+        for name in self.windows.keys() - set(names):
             del self.windows[name]
             self.contexts.pop(name, None)
 
