@@ -80,7 +80,7 @@ class Node:
         self.web = web
         self.file = file
         self.processes = Supervisor(settings.var / "run", self._in_child)
-        self._progress = Progress(settings.workers.engines)
+        self._progress = Progress()
         self._reload_asked = False
         self._terminal = os.isatty(0)
         self._lock = -1
@@ -186,7 +186,15 @@ def _intake(settings: Settings, wake: int, progress: Progress) -> None:
 
     feeds, size = intake_feeds(settings), settings.workers
     serving = run(
-        feeds, settings.var, wake, meter(), progress=progress, backlog=size.backlog, memory=size.memory, again=again
+        feeds,
+        settings.var,
+        wake,
+        meter(),
+        progress=progress,
+        backlog=size.backlog,
+        memory=size.memory,
+        again=again,
+        database_url=settings.database_url,
     )
     asyncio.run(serving)
 

@@ -101,6 +101,7 @@ class Engine:
         await asyncio.gather(absorbing, self.deliveries.shut(list(self.dispatchers)), return_exceptions=True)
         for task in background:
             task.cancel()
+        self.progress.write_undelivered(self.number, 0)
         self.note(Kind.STOP, "node", {})
         await asyncio.to_thread(self.writer.close)
         await self.ownership.stop()

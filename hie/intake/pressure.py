@@ -27,6 +27,8 @@ _UNDELIVERED = struct.Struct("=q")
 _COUNTED = -1
 """In place of the day: the number is one of messages, not a row."""
 STEP = 0.01
+MOST_ENGINES = 16
+"""Of one node."""
 HISTORY = 32
 """Messages that may wait in the node for one of history to be let in."""
 BESIDE_LIVE = 8
@@ -44,9 +46,9 @@ class Progress:
     """The shared page: what is applied, and of each engine the deliveries that could go out but have not yet. Made
     before the fork."""
 
-    def __init__(self, engines: int = 1) -> None:
+    def __init__(self) -> None:
         self._page = mmap.mmap(-1, mmap.PAGESIZE)
-        self._slots = range(_APPLIED.size, _APPLIED.size + engines * _UNDELIVERED.size, _UNDELIVERED.size)
+        self._slots = range(_APPLIED.size, _APPLIED.size + MOST_ENGINES * _UNDELIVERED.size, _UNDELIVERED.size)
 
     def write(self, applied: Position, undelivered: int) -> None:
         """Of the one engine that applies rows in order: the last row."""
