@@ -161,16 +161,16 @@ class Watcher:
         """One file to its end. False: it is still in hand, or was given back."""
         if taken.path.name.lower().endswith(self._companions() or ("\x00",)):
             return await self._end(taken, Ending(taken.path, False))
-        size = taken.path.lstat().st_size if self._budget else 0
-        while self._budget and self._budget.full and not self.draining.is_set():
+        if self._budget is None:
+            return await self._read(taken)
+        while self._budget.full and not self.draining.is_set():
             await asyncio.sleep(self.settings.poll_seconds)
-        if self._budget:
-            self._budget.change(self.feed, size)
+        size = (await self._off(taken.path.lstat)).st_size
+        self._budget.change(self.feed, size)
         try:
             return await self._read(taken)
         finally:
-            if self._budget:
-                self._budget.change(self.feed, -size)
+            self._budget.change(self.feed, -size)
 
     async def _read(self, taken: Taken) -> bool:
         try:
