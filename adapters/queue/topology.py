@@ -37,8 +37,12 @@ def ensure(line: Line, settings: Broker, queue: str) -> None:
 
 
 def arguments(settings: Broker, queue: str) -> dict[str, Any]:
-    """What a queue is declared with. Dead letters move only once the other queue has confirmed them."""
+    """What a queue is declared with. Dead letters move only once the other queue has confirmed them. A queue that is read
+    has one reader at a time: else a new connection would get later messages while the broker still believes in the old one.
+    """
+    reader = {"x-single-active-consumer": True} if settings.way == "in" else {}
     return {
+        **reader,
         **QUORUM,
         "x-delivery-limit": settings.delivery_limit,
         "x-dead-letter-exchange": dead_letters(settings, queue),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -97,13 +96,13 @@ class Rabbit:
 class OwnRabbit(Rabbit):
     """A broker of our own in `directory`, which may be killed. It has its own ports, name, cookie and data."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, configuration: str = "", plugins: str = "") -> None:
         super().__init__(f"amqp://guest:guest@127.0.0.1:{free_port()}/")
         self.directory = directory
         self.name = f"hie-{os.getpid()}-{self.port}@localhost"
         self.process: subprocess.Popen[bytes] | None = None
-        (directory / "plugins").write_text("[].\n")
-        (directory / "rabbitmq.conf").write_text("log.console.level = error\nheartbeat = 10\n")
+        (directory / "plugins").write_text(f"[{plugins}].\n")
+        (directory / "rabbitmq.conf").write_text(f"log.console.level = error\nheartbeat = 10\n{configuration}")
         self.environment = {
             **os.environ,
             "HOME": str(directory),
@@ -165,9 +164,3 @@ def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def listening(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) == 0

@@ -249,8 +249,7 @@ def test_connections_closed_by_force_under_load_lose_nothing(
     running = feed(prefetch=32)
     until(lambda: publishable(rabbit, queue), "declared")
     for round in range(5):
-        connections = round + 1
-        until(lambda: wire.connections >= connections, "connected")
+        until(lambda before=round: wire.connections > before, "connected")
         rabbit.publish(queue, *[message(n) for n in range(round * 60, round * 60 + 60)])
         wire.cut()
     until(lambda: set(running.ids) >= set(in_order(range(300))), "all of them", 60)
