@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from hie.intake.journals import JournalReader
 from hie.outcomes import DELIVERY_REASONS, MESSAGE_REASONS
-from hie.store.tables import delivery, disclosure, message, record
+from hie.store.tables import delivery, disclosure, message, record, record_version
 
 
 def life(connection: Connection, journal: JournalReader, message_id: str) -> dict[str, Any]:
@@ -43,6 +43,11 @@ def life(connection: Connection, journal: JournalReader, message_id: str) -> dic
         )
     for part in connection.execute(select(record).where(record.c.message_id == message_id).order_by(record.c.idx)):
         steps.append(_step(row.processed_at, "attributed", _attributed(part)))
+    for old in connection.execute(_EARLIER, {"id": message_id}):
+        text = (
+            f"record {old.idx}: until then as configuration {old.configuration} read it; repair {old.run} read it anew"
+        )
+        steps.append(_step(old.replaced_at, "reprocessed", text))
     steps.append(_step(row.processed_at, row.outcome, f"{sentence}" + (f": {row.text}" if row.text else "")))
     deliveries = []
     for sent in connection.execute(select(delivery).where(delivery.c.message_id == message_id).order_by(delivery.c.id)):
@@ -55,7 +60,9 @@ def life(connection: Connection, journal: JournalReader, message_id: str) -> dic
         steps += decisions
         at = sent.finished_at or sent.due_at
         why = sent.text or (DELIVERY_REASONS[sent.reason][1] if sent.reason in DELIVERY_REASONS else sent.reason)
-        steps.append(_step(at, sent.state, f"{sent.subscriber}: {why or 'waiting its turn'} (attempt {sent.attempts})"))
+        ordered = f", repair {sent.run}" if sent.run is not None else ""
+        said = f"{sent.subscriber}: {why or 'waiting its turn'} (attempt {sent.attempts}{ordered})"
+        steps.append(_step(at, sent.state, said))
         deliveries.append(
             {
                 "id": sent.id,
@@ -81,6 +88,13 @@ def life(connection: Connection, journal: JournalReader, message_id: str) -> dic
         "steps": steps,
         "deliveries": deliveries,
     }
+
+
+_EARLIER = (
+    select(record_version)
+    .where(record_version.c.message_id == bindparam("id"))
+    .order_by(record_version.c.version, record_version.c.idx)
+)
 
 
 def _step(at: float, step: str, text: str) -> dict[str, Any]:
