@@ -103,6 +103,11 @@ def open_reader(directory: Path, day: str) -> sqlite3.Connection | None:
     return db
 
 
+def touch(db: sqlite3.Connection) -> None:
+    """Writes something that nobody reads, down to the disk. Raises sqlite3.Error where that fails."""
+    db.execute(f"PRAGMA user_version = {db.execute('PRAGMA user_version').fetchone()[0] % 1000 + 1}")
+
+
 def remove(directory: Path, before: str) -> list[str]:
     """Deletes the days earlier than `before` (`YYYY-MM-DD`), which gives their space back; returns them.
 

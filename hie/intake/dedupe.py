@@ -1,7 +1,7 @@
 """What makes an arrival a repeat: the same feed, control id and content, within the feed's window.
 
 The control id alone is not a key: some senders put one and the same value into every message. The index lies in the
-journal's day files, so it survives a restart and goes when its day goes.
+journal's days, so it survives a restart and goes when its day goes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Window(NamedTuple):
 
 
 class Fingerprint(NamedTuple):
-    """`identity` of feed and control id (64 bits, signed as SQLite wants it), `content` of the bytes (128 bits)."""
+    """`identity` of feed and control id (64 bits, signed as databases want it), `content` of the bytes (128 bits)."""
 
     identity: int
     content: bytes

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from hie.intake.dedupe import Window
+from hie.intake.journal import Journal
 from hie.intake.payload import Seal
 from hie.intake.position import START, Position
 from hie.intake.postgres import is_postgres
 from hie.intake.reader import Entry, Reader
+from hie.intake.writer import JournalWriter
+from hie.ports import Meter
 
 JOURNAL = "journal"
 """Folder of the day files under the state directory."""
@@ -33,6 +38,24 @@ class JournalReader(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None: ...
+
+
+def open_writer(
+    database_url: str,
+    directory: Path,
+    windows: Mapping[str, Window],
+    *,
+    history: Collection[str] = (),
+    wake: int = -1,
+    seal: Seal | None = None,
+    meter: Meter | None = None,
+) -> JournalWriter:
+    """Not started yet. `windows` and `history` (feeds that wait until nothing live does) may grow later."""
+    if is_postgres(database_url):
+        from hie.intake.postgres_journal import PostgresJournal
+
+        return PostgresJournal(database_url, windows, history=history, wake=wake, seal=seal, meter=meter)
+    return Journal(directory, windows, wake=wake, seal=seal, meter=meter)
 
 
 def open_reader(database_url: str, directory: Path, *, seal: Seal | None = None) -> JournalReader:

@@ -39,10 +39,10 @@ def make(connection: Connection[tuple[Any, ...]], day: str) -> None:
 def remove(connection: Connection[tuple[Any, ...]], before: str) -> list[str]:
     """Drops the days earlier than `before` (`YYYY-MM-DD`), which gives their space back; returns them.
 
-    A day with a message that is still to be applied stays.
+    A day with a message that is still to be applied stays, and the newest.
     """
     gone = []
-    for day in days(connection):
+    for day in days(connection)[:-1]:
         if day < before and not connection.execute("SELECT FROM pending WHERE day = %s LIMIT 1", (day,)).fetchone():
             # detached first: a drop in place would wait for every reader of every day, and hold up intake meanwhile
             connection.execute(f"ALTER TABLE arrival DETACH PARTITION {_name(day)} CONCURRENTLY")

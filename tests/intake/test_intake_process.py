@@ -20,8 +20,8 @@ from hie.errors import NotFound, StoreUnavailable
 from hie.intake import heading
 from hie.intake.client import submit
 from hie.intake.door import SOCKET, encode_arrival
-from hie.intake.journal import Reader
 from hie.intake.position import START
+from hie.intake.reader import Reader
 from hie.model import Acknowledgement, Arrival, Keys
 
 PROGRAM = """

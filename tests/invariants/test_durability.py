@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from hie.errors import StoreUnavailable
-from hie.intake.journal import Journal, Submitted
+from hie.intake.journal import Journal
 from hie.intake.reader import Reader
+from hie.intake.writer import Submitted
 from hie.model import Arrival, Keys, Receipt
 from hie.ports import Accept
 from hie.store.database import open_writer
@@ -48,7 +49,7 @@ async def acknowledged_before_stored(accept: Accept, journal: Path, numbers: Seq
 class Late(Journal):
     """Broken: tells the senders first and commits afterwards."""
 
-    def _commit(self, group: list[Submitted]) -> list[Receipt | StoreUnavailable]:
+    def _commit(self, group: list[Submitted]) -> Sequence[Receipt | StoreUnavailable]:
         self._open()
         early: list[Receipt | StoreUnavailable] = [
             Receipt(f"{self._day.replace('-', '')}-{self._next + n:08d}") for n in range(len(group))
@@ -61,7 +62,7 @@ class Late(Journal):
 class Never(Journal):
     """Broken: skips the commit; the row is in the open transaction alone."""
 
-    def _commit(self, group: list[Submitted]) -> list[Receipt | StoreUnavailable]:
+    def _commit(self, group: list[Submitted]) -> Sequence[Receipt | StoreUnavailable]:
         results = super()._commit(group)
         assert self._db is not None
         self._db.execute("DELETE FROM message")
