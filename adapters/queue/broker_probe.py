@@ -1,14 +1,15 @@
-"""Whether the broker lets us in and the queue or exchange is there: asked passively, nothing is read, sent or made."""
+"""Whether the broker lets us in and the queue or exchange is there and of the right type: nothing is read, sent or made."""
 
 from __future__ import annotations
 
+from adapters.queue import topology
 from adapters.queue.connection import Line, Lost, peer
 from adapters.queue.settings import QueueSink, QueueSource
-from hie.errors import TemporaryFailure
+from hie.errors import ConfigurationError, TemporaryFailure
 
 
 def probe(settings: QueueSource | QueueSink) -> str:
-    """The entry named in manifest.toml (hie.ports.Probe)."""
+    """The entry named in manifest.toml. Says what was found. Raises TemporaryFailure or ConfigurationError."""
     where = peer(settings)
     try:
         line = Line(settings)
@@ -17,16 +18,17 @@ def probe(settings: QueueSource | QueueSink) -> str:
         raise TemporaryFailure(f"{where}: {error.reason}", code="broker", hint=hint) from None
     exchange = settings.exchange if isinstance(settings, QueueSink) else None
     try:
-        if not line.amqp:
-            return f"{where} lets us in"
         if exchange:
-            line.do(line.channel.exchange_declare, exchange=exchange, type="direct", passive=True)
-        elif not settings.declare_queue:
-            line.do(line.channel.queue_declare, queue=settings.queue, passive=True)
+            line.do(line.channel.exchange_declare, exchange, "direct", passive=True)
+            return f"{where} lets us in, and the exchange is there"
+        if settings.declare or not line.amqp:
+            return f"{where} lets us in"
+        topology.ensure(line, settings, settings.queue or "")
     except Lost as error:
-        what = "exchange" if exchange else "queue"
-        hint = f"the {what} must be there, and our user may use it"
-        raise TemporaryFailure(f"{where}: {what}: {error.reason}", code="broker", hint=hint) from None
+        hint = "it must be there, and our user may use it"
+        raise TemporaryFailure(f"{where}: {error.reason}", code="broker", hint=hint) from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error.text}", code=error.code, hint=error.hint) from None
     finally:
         line.close()
-    return f"{where} lets us in, and {'the exchange' if exchange else 'the queue'} is there"
+    return f"{where} lets us in, and the queue is as it must be"

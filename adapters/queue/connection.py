@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -192,9 +191,9 @@ def _tls(settings: Broker) -> dict[str, Any]:
         "tls_minimum_version": ssl.TLSVersion.TLSv1_2,
     }
     if tls and tls.ca:
-        found["ca_certs"] = tls.ca
+        found["ca_certs"] = str(tls.ca)
     if tls and tls.certificate:
-        found |= {"certfile": tls.certificate, "keyfile": tls.key}
+        found |= {"certfile": str(tls.certificate), "keyfile": str(tls.key)}
     return found
 
 
@@ -207,7 +206,7 @@ def _password(settings: Broker) -> str | None:
         return found
     if settings.password_file:
         try:
-            return Path(settings.password_file).read_text("utf-8").strip()
+            return settings.password_file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise ConfigurationError("password_file cannot be read", code="no-password") from None
     return None

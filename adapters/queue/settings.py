@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,9 +20,9 @@ class _Settings(BaseModel):
 class BrokerTls(_Settings):
     """TLS towards the broker."""
 
-    ca: str | None = Field(None, description="PEM file of the authorities to trust; the system's where absent.")
-    certificate: str | None = Field(None, description="PEM file with our client certificate chain.")
-    key: str | None = Field(None, description="PEM file with its private key.")
+    ca: Path | None = Field(None, description="PEM file of the authorities to trust; the system's where absent.")
+    certificate: Path | None = Field(None, description="PEM file with our client certificate chain.")
+    key: Path | None = Field(None, description="PEM file with its private key.")
     server_name: str | None = Field(
         None, description="Name the broker's certificate must carry; the host of `url` where absent."
     )
@@ -44,7 +45,7 @@ class Broker(_Settings):
         "`amqp://` in clear text for a broker on this host. `sqs://`, `azureservicebus://` and `kafka://` where "
         "the queues page allows them; every other transport of kombu is refused.",
     )
-    password_file: str | None = Field(
+    password_file: Path | None = Field(
         None, description="File with the password; read anew for every connection, so that it can be changed live."
     )
     password_env: str | None = Field(None, description="Environment variable with the password.")
