@@ -41,7 +41,11 @@ class Commands:
     async def _ping(self, actor: str) -> dict[str, Any]:
         """Alive, and the writer commits: what readiness asks."""
         await self.engine.writer.run(lambda connection: None)
-        return {"unfinished": {name: len(d.schedule) for name, d in self.engine.dispatchers.items()}}
+        mine = self.engine.dispatchers
+        return {
+            "unfinished": {name: len(d.schedule) for name, d in mine.items()},
+            "resting": sorted(name for name, d in mine.items() if d.breaker.open),
+        }
 
     async def _access(self, actor: str, change: str, arguments: dict[str, Any]) -> Any:
         """Credentials and sessions: the changes of hie.access, by name."""

@@ -38,6 +38,7 @@ from hie.pool import Worker
 from hie.routing import Router
 from hie.sections import Subscriber
 from hie.settings import Settings, adapter_settings
+from hie.store import claims
 from hie.store.database import open_reader, open_writer
 from hie.store.writer import Writer
 
@@ -52,7 +53,7 @@ class Engine:
         self.number = number
         self.progress = progress
         url = settings.database_url
-        self.database = open_writer(url)
+        self.database = open_writer(url, claims.LEASE)
         self.chain = Chain(f"{settings.name}.{number}" if number else settings.name)
         self.trail = Trail(self.database, self.chain)
         self.reader = open_reader(url)

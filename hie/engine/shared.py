@@ -56,7 +56,7 @@ class Shared:
         self.epoch = 0
         url = engine.settings.database_url
         self.inbox = LaneInbox(PostgresReader(url))
-        self._database = open_writer(url)
+        self._database = open_writer(url, claims.LEASE)
         self._reader = PostgresReader(url)
         # threads of their own: a lease must not wait for a pool of threads that is busy
         self._beating = ThreadPoolExecutor(1, "lease")

@@ -19,13 +19,16 @@ POSTGRESQL = {
     "tcp_user_timeout": 5000,
 }
 """What libpq is told of a connection."""
-STOPPED = "5s"
-"""A process that stands still within a transaction holds up the others no longer than this: the server ends it."""
 
 
-def open_writer(url: str) -> Engine:
-    """The engine's own connection: a commit that returned survives power loss."""
-    return _sqlite_writer(url) if url.startswith("sqlite") else _postgresql(url, *_WRITER)
+def open_writer(url: str, patience: float = 0) -> Engine:
+    """A connection whose commits survive power loss once they have returned. `patience`: seconds for which a transaction
+    on PostgreSQL may stand still before the server ends it (0: for ever), so that it holds up no other process longer."""
+    if url.startswith("sqlite"):
+        return _sqlite_writer(url)
+    # stricter than asked is left alone
+    durable = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'"
+    return _postgresql(url, durable, f"SET idle_in_transaction_session_timeout = {round(patience * 1000)}")
 
 
 def open_reader(url: str) -> Engine:
@@ -35,13 +38,6 @@ def open_reader(url: str) -> Engine:
     if url.startswith("sqlite"):
         return _sqlite_reader(url)
     return _postgresql(url, "SET default_transaction_read_only = on", isolation_level="REPEATABLE READ")
-
-
-_WRITER = (
-    # stricter than asked is left alone
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'",
-    f"SET idle_in_transaction_session_timeout = '{STOPPED}'",
-)
 
 
 def _postgresql(url: str, *settings: str, **options: Any) -> Engine:
