@@ -24,18 +24,23 @@ from hie.api import server
 from hie.api.app import build
 from hie.audit.chain import Chain, Trail
 from hie.audit.events import Kind, event
+from hie.chosen import everything, extent
 from hie.consent import book
 from hie.engine.control_server import ControlServer
 from hie.errors import HieError, StoreUnavailable
+from hie.intake import journals
 from hie.intake.dedupe import Window
 from hie.intake.door import Door
-from hie.intake.journal import Journal
+from hie.intake.journal import JournalWriter
+from hie.intake.position import Position
+from hie.intake.reader import Entry
 from hie.model import Record, SecurityLabel
 from hie.record.body import ZSTD, pack
 from hie.settings import Settings
-from hie.store import lanes, subscribers, tables
+from hie.store import lanes, repairs, subscribers, tables
 from hie.store.database import open_writer
-from tests.databases import EMBEDDED, Database
+from hie.store.selection import Selection
+from tests.databases import EMBEDDED, Database, run
 
 PASSWORD = "correct horse battery staple"
 CANARIES = ("Quintessa", "Zyxwolfe", "19770707", "MRN-77001")
@@ -113,7 +118,7 @@ class Answers:
         return [arguments for name, arguments, _ in self.asked if name == command]
 
     def _ping(self, connection: Connection, actor: str) -> dict[str, Any]:
-        return {"unfinished": {}}
+        return {"unfinished": {}, "resting": ["primary-care"]}
 
     def _access(self, connection: Connection, actor: str, change: str, arguments: Mapping[str, Any]) -> Any:
         return changes.apply(connection, self.trail, actor, change, arguments)
@@ -133,29 +138,25 @@ class Answers:
     def _subscriber_resume(self, connection: Connection, actor: str, name: str, reason: str) -> Any:
         subscribers.resume(connection, name)
 
-    def _deadletters_release(
-        self,
-        connection: Connection,
-        actor: str,
-        ids: list[int] | None = None,
-        subscriber: str | None = None,
-        reason: str | None = None,
-        all: bool = False,
-        dry_run: bool = False,
+    def _repair_start(
+        self, connection: Connection, actor: str, kind: str, selection: dict[str, Any], as_new: bool = False
     ) -> Any:
-        rows = subscribers.dead_letters(connection, subscriber, reason, ids)
-        if not dry_run:
-            subscribers.release(connection, [row.id for row in rows], time.time())
-        counts: dict[str, int] = {}
-        for row in rows:
-            counts[row.subscriber] = counts.get(row.subscriber, 0) + 1
-        return {"count": len(rows), "by_subscriber": counts, "dry_run": dry_run}
+        chosen = Selection.of(selection)
+        total, last = extent(connection, kind, chosen)
+        id = repairs.create(connection, kind, "test", actor, chosen, total, last, time.time(), as_new)
+        if kind == "deadletters":
+            rows = connection.execute(everything(connection, kind, chosen))
+            subscribers.release(connection, [row.id for row in rows], id, time.time())
+        return {"id": id}
+
+    def _repair_stop(self, connection: Connection, actor: str, id: int) -> Any:
+        repairs.turn(connection, id, repairs.STOPPED, time.time())
+
+    def _repair_resume(self, connection: Connection, actor: str, id: int) -> Any:
+        repairs.turn(connection, id, repairs.RUNNING, time.time())
 
     def _delivery_purge(self, connection: Connection, actor: str, ids: list[int], reason: str) -> Any:
         return {"count": len(subscribers.purge(connection, ids, reason, time.time()))}
-
-    def _quarantine_release(self, connection: Connection, actor: str, ids: list[str]) -> Any:
-        return {"count": len(ids)}
 
 
 class Region:
@@ -173,7 +174,7 @@ class Region:
             lanes.take(connection, "test", time.time())
             self._credentials(connection)
         self.url = ""
-        self.journal: Journal | None = None
+        self.journal: JournalWriter | None = None
         self.services: Any = None
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
@@ -216,7 +217,7 @@ class Region:
         try:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             windows = {f.name: Window() for f in self.settings.feeds}
-            self.journal = Journal(self.var / "journal", windows, reserve_bytes=0)
+            self.journal = journals.open_writer(self.settings.database_url, self.var / "journal", windows)
             self.journal.start()
             self.door = Door(self.var, self.journal.submit, frozenset(windows))
             await self.door.start()
@@ -260,6 +261,22 @@ class Region:
             browser = Browser(client)
             browser.login(user)
             yield browser
+
+    def arrived(self) -> list[Entry]:
+        """What is in the journal."""
+        with journals.open_reader(self.settings.database_url, self.var / "journal") as reader:
+            return reader.read()
+
+    def applied(self, message_id: str, done: bool = True) -> None:
+        """An arrival, and on SQLite all before it, counts as processed; `done` False: it waits again."""
+        place = Position.of(message_id)
+        with self.answers.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                lanes.advance(connection, place.day if done else "", place.seq if done else 0, time.time())
+            elif done:
+                run(connection, "DELETE FROM pending WHERE seq = ?", place.seq)
+            else:
+                run(connection, "INSERT INTO pending VALUES (0, ?, ?, '{0}', 0)", place.seq, place.day)
 
     def write(self, *statements: Any) -> None:
         with self.answers.engine.begin() as connection:

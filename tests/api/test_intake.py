@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from hie.intake.reader import Reader
 from tests.api.region import CANARIES, Region, sample
 
 HL7 = {"content-type": "application/hl7-v2"}
 
 
 def stored(region: Region) -> list[bytes]:
-    return [entry.envelope.raw for entry in Reader(region.var / "journal").read()]
+    return [entry.envelope.raw for entry in region.arrived()]
 
 
 @pytest.mark.invariant(1)
@@ -24,8 +23,8 @@ def test_accepted_means_on_the_disk(region: Region) -> None:
     with region.client("north") as client:
         answer = client.post("/intake/north", content=sample(), headers=HL7)
     assert answer.status_code == 202
-    entry = Reader(region.var / "journal").get(answer.json()["message_id"])
-    assert entry.envelope.raw == sample()
+    [entry] = region.arrived()
+    assert (entry.envelope.message_id, entry.envelope.raw) == (answer.json()["message_id"], sample())
     assert (entry.envelope.feed, entry.envelope.keys.control_id, entry.envelope.keys.event) == (
         "north",
         b"A1",
@@ -54,8 +53,8 @@ def test_what_cannot_be_read_is_kept_and_refused(region: Region) -> None:
     assert answer.status_code == 422
     assert body["code"]
     assert not any(canary in answer.text for canary in CANARIES)
-    entry = Reader(region.var / "journal").get(body["message_id"])
-    assert entry.envelope.raw == garbage
+    [entry] = region.arrived()
+    assert (entry.envelope.message_id, entry.envelope.raw) == (body["message_id"], garbage)
     assert entry.refusal is not None
 
 
@@ -190,7 +189,8 @@ def test_the_acknowledgement_of_hl7_on_request(region: Region) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (202, "application/hl7-v2")
     segments = answer.content.split(b"\r")
     assert segments[1].startswith(b"MSA|AA|ID 7")
-    assert Reader(region.var / "journal").get(answer.headers["x-message-id"]).envelope.raw == sample("ID 7")
+    first = region.arrived()[0].envelope
+    assert (first.message_id, first.raw) == (answer.headers["x-message-id"], sample("ID 7"))
     assert refused.status_code == 422
     assert b"\rMSA|A" in refused.content
     assert b"\rMSA|AA" not in refused.content

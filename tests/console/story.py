@@ -7,16 +7,14 @@ import time
 from sqlalchemy import insert
 
 from hie.audit.events import Kind, event
-from hie.store import lanes, subscribers, tables
+from hie.store import subscribers, tables
 from tests.api.region import Region
 
 
 def tell(region: Region, seen: str, now: float) -> None:
     """`seen` is a message that lies in the journal; it gets a record and deliveries."""
     day = time.strftime("%Y%m%d", time.gmtime(now))
-    number = int(seen.rpartition("-")[2])
-    with region.answers.engine.begin() as connection:
-        lanes.advance(connection, f"{day[:4]}-{day[4:6]}-{day[6:]}", number, now)
+    region.applied(seen)
     region.message(seen, "north", now - 30, control_id="SEEN-1", event="ORU^R01", warnings=1, unmapped=2)
     region.record(seen)
     region.delivery(seen, "county-ed", "delivered-redacted", reason="accepted-redacted", answer="200")

@@ -93,7 +93,7 @@ def test_a_store_that_cannot_be_read_is_never_healthy(story: Region) -> None:
 
 
 def test_stuck_when_accepted_messages_wait(story: Region) -> None:
-    story.write(text("UPDATE lane SET day = '', seq = 0"))
+    story.applied(value(story, "SELECT id FROM message WHERE control_id = 'SEEN-1'"), done=False)
     later = time.time() + 200
     object.__setattr__(story.services, "clock", lambda: later)
     with story.browser("stefan") as browser:
@@ -176,6 +176,7 @@ def test_raw_bytes_cannot_act_on_the_page(region: Region) -> None:
         html = browser.post(f"/console/messages/{id}/content", reason="decoding-problem").text
     assert "<script" not in html
     assert "&lt;script&gt;" in html
+    assert "00 1b 5b 33 31 6d" in html, "byte by byte as well"
     assert "\u2400\u241b[31m&lt;U+202E&gt;&lt;U+200B&gt;x" in html
     assert not set("\x00\x1b\u202e") & set(html)
 
@@ -199,29 +200,111 @@ def test_dead_letters_are_counted_before_they_move(story: Region) -> None:
         asked = browser.post("/console/deadletters/ask", subscriber="county-ed", reason="refused")
         assert "<b>5</b> deliveries would go again" in asked.text
         assert value(story, dead) == 7
-        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asked.text.partition("/release")[2]))
-        done = browser.client.post("/console/deadletters/release", data=fields)
+        assert story.answers.of("repair.start") == []
+        done = browser.client.post("/console/deadletters/release", data=hidden(asked.text))
         assert "Today&#39;s identity and consent" in done.text
+        assert "release of dead letters" in done.text
         assert value(story, dead) == 2
-        ids = re.findall(
-            r'name="ids" value="(\d+)"', browser.get("/console/deadletters?subscriber=county-ed&reason=gave-up")
-        )
+        group = browser.get("/console/deadletters?subscriber=county-ed&reason=gave-up")
+        ids = re.findall(r'name="ids" value="(\d+)"', group)
         assert browser.post("/console/deadletters/purge", ids=ids).status_code == 400
         browser.post("/console/deadletters/purge", ids=ids, reason="the practice has closed")
         assert browser.post("/console/deadletters/ask", ids="1; DROP").status_code == 400
         assert browser.post("/console/deadletters/ask").status_code == 400
     assert value(story, "SELECT count(*) FROM delivery WHERE state = 'purged'") == 2
-    assert [a["dry_run"] for a in story.answers.of("deadletters.release")] == [True, False]
+    chosen = {"subscriber": "county-ed", "reasons": ["refused"]}
+    assert story.answers.of("repair.start") == [{"kind": "deadletters", "selection": chosen}]
 
 
-def test_quarantine_lists_and_tries_again(story: Region) -> None:
+def hidden(html: str) -> dict[str, str]:
+    """The fields of the confirming form."""
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html.partition("/release")[2]))
+
+
+@pytest.mark.invariant(10)
+def test_who_may_only_read_cannot_replay(story: Region) -> None:
+    with story.browser("aude") as browser:
+        assert "Replay this group" not in browser.get("/console/deadletters")
+        for address in (
+            "deadletters/ask",
+            "deadletters/release",
+            "quarantine/ask",
+            "quarantine/release",
+            "repairs/1/stop",
+        ):
+            assert browser.post(f"/console/{address}", all="1", feed="harbor", reason="undecodable").status_code == 403
+    with story.browser("olga") as browser:
+        assert browser.client.post("/console/deadletters/release", data={"all": "1"}).status_code == 403, "no token"
+    assert story.answers.of("repair.start") == []
+
+
+def test_quarantine_is_grouped_and_tried_again_after_a_count(story: Region) -> None:
     with story.browser("olga") as browser:
         html = browser.get("/console/quarantine")
+        assert "5 in 2 groups" in html
         ids = re.findall(r'name="ids" value="([\d-]+)"', html)
         assert len(ids) == 5
-        assert "Tried again" in browser.post("/console/quarantine/release", ids=ids[:2]).text
-        assert browser.post("/console/quarantine/release").status_code == 400
-    assert story.answers.of("quarantine.release") == [{"ids": ids[:2]}]
+        only = browser.get("/console/quarantine?feed=harbor&reason=undecodable")
+        assert len(re.findall(r'name="ids" value="([\d-]+)"', only)) == 4
+        asked = browser.post("/console/quarantine/ask", feed="harbor", reason="undecodable")
+        assert "<b>4</b> messages would be read again" in asked.text
+        assert story.answers.of("repair.start") == []
+        assert "Tried again" in browser.client.post("/console/quarantine/release", data=hidden(asked.text)).text
+        browser.post("/console/quarantine/release", ids=ids[:2])
+        assert browser.post("/console/quarantine/ask").status_code == 400
+        assert browser.post("/console/quarantine/ask", ids="1; DROP").status_code in (400, 404)
+    assert story.answers.of("repair.start") == [
+        {"kind": "quarantine", "selection": {"feed": "harbor", "reasons": ["undecodable"]}},
+        {"kind": "quarantine", "selection": {"messages": ids[:2]}},
+    ]
+
+
+def test_what_needs_somebody_stands_first(story: Region) -> None:
+    with story.browser("olga") as browser:
+        html = browser.get("/console")
+    listed = re.findall(
+        r'<li><span class="state (\w+)">.*?<b>(.*?)</b>', html.partition('id="needs"')[2].partition("</ol>")[0]
+    )
+    assert listed == [
+        ("stuck", "subscriber primary-care"),
+        ("silent", "feed harbor"),
+        ("degraded", "quarantine"),
+        ("degraded", "dead letters"),
+        ("degraded", "feed fax"),
+        ("paused", "subscriber payer"),
+    ]
+    assert html.index("dead letters") < html.index("All feeds")
+
+
+def test_nothing_needs_anybody(region: Region) -> None:
+    region.write(text("DELETE FROM message"))
+    with region.browser("stefan") as browser:
+        html = browser.get("/console")
+    needing = html.partition('id="needs"')[2].partition("</section>")[0]
+    assert "dead letters" not in needing
+    assert "quarantine" not in needing
+
+
+def test_repairs_are_followed_stopped_and_gone_on_with(story: Region) -> None:
+    with story.browser("olga") as browser:
+        assert "Nothing was ordered yet" in browser.get("/console/repairs")
+        page = browser.post("/console/quarantine/release", feed="harbor", reason="undecodable").text
+        assert 'http-equiv="refresh"' in page
+        assert re.search(r"release from quarantine.*0 of 4", page, re.S)
+        assert "Stopped where it is" in browser.post("/console/repairs/1/stop").text
+        assert "http-equiv" not in browser.get("/console/repairs")
+        assert "It goes on" in browser.post("/console/repairs/1/resume").text
+        assert browser.post("/console/repairs/x/stop").status_code == 400
+
+
+def test_subscribers_say_whether_they_are_reached(story: Region) -> None:
+    with story.browser("olga") as browser:
+        html = browser.get("/console/deliveries")
+        row = re.search(r"<tr>(?:(?!</tr>).)*primary-care.*?</tr>", html, re.S)
+        assert row
+        assert "resting" in row[0]
+        story.answers.failing.add("ping")
+        assert "primary-care" in browser.get("/console/deliveries"), "the page stands without the engine"
 
 
 def test_reading_the_log_is_logged(story: Region) -> None:
@@ -258,7 +341,10 @@ def test_settings_name_what_is_in_force_without_secrets(story: Region) -> None:
     assert not any(token in html for token in story.tokens.values())
 
 
-PAGES = ("", "/messages", "/deliveries", "/deliveries/county-ed", "/deadletters", "/quarantine", "/audit", "/settings")
+PAGES = (
+    *("", "/messages", "/deliveries", "/deliveries/county-ed", "/deadletters", "/quarantine", "/repairs", "/audit"),
+    "/settings",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
