@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 PIP := $(BIN)/pip --disable-pip-version-check -q install
 
-.PHONY: demo test docs lint types imports unit bench fidelity region clean
+.PHONY: demo test docs lint types imports unit bench faults fidelity region clean
 
 demo: .venv/run
 	$(BIN)/hie demo $(ARGS)
@@ -31,6 +31,10 @@ docs: .venv/run
 # figures of README.md; not part of `test`, since wall time on a shared machine proves nothing
 bench: .venv/run
 	$(BIN)/hie bench $(ARGS)
+
+# the fault table against a running node: sent, expected, came; and what bad neighbours cost the others
+faults: .venv/test
+	$(BIN)/python -m tests.faults.table_report $(ARGS)
 
 # how much of a corpus of real messages and documents arrives, and what was lost without a word (HIE_CORPUS or --corpus names it)
 fidelity: .venv/test

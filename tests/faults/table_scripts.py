@@ -265,23 +265,25 @@ async def tls_renewed(site: TableSite) -> list[str]:
 
 
 async def journal_down(site: TableSite) -> list[str]:
-    """The intake process may not write beyond the first page of any file, as on a disk that fails."""
+    """Intake and web may not write beyond 1,024 bytes of any file, as on a disk that fails."""
     from tests.faults.table_site import told
 
     def ready() -> bool:
-        with site.web() as client:
+        with site.web("admin") as client:
             return client.get("/health/ready").status_code == 200
 
-    intake = site.pid("intake")
-    limits = resource.prlimit(intake, resource.RLIMIT_FSIZE)
+    def limit(size: int) -> None:
+        for name in ("intake", "web"):
+            resource.prlimit(site.pid(name), resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
     sender = await site.dial()
-    resource.prlimit(intake, resource.RLIMIT_FSIZE, (4096, limits[1]))
+    limit(1024)
     try:
         await sender.say(frame(message("DOWN1")) + frame(message("DOWN2", tail="|||AL|NE")))
         facts = [told(payload) for payload in await sender.hear(2, 30)]
         facts.append(await fact(site, "not ready", lambda: not ready()))
     finally:
-        resource.prlimit(intake, resource.RLIMIT_FSIZE, limits)
+        limit(resource.RLIM_INFINITY)
     facts.append(await answered(sender, "DOWN1", "after it recovered"))
     facts.append(await fact(site, "ready", ready))
     return [*facts, f"DOWN1 {' '.join(await asyncio.to_thread(site.became, 'DOWN1'))}"]
