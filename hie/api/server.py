@@ -130,12 +130,9 @@ def services(settings: Settings) -> Services:
 
 
 async def _intake_answers(settings: Settings) -> bool:
-    """Whether intake accepts connections, and the disk of its journal, where that is here, takes a write now."""
-    with door.short(settings.var / door.SOCKET) as name:
-        _, writer = await asyncio.open_unix_connection(name)
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    """Whether intake answers and its journal takes writes; where that lies on this disk, whether the disk does so now."""
+    if not await client.healthy(settings.var / door.SOCKET):
+        return False
     return is_postgres(settings.database_url) or await asyncio.to_thread(_writable, settings.var / "journal")
 
 

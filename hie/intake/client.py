@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from hie.errors import NotFound, Rejected, StoreUnavailable
-from hie.intake.door import GONE, LENGTH, LENGTHS, RELOAD, encode_arrival, short
+from hie.intake.door import GONE, HEALTH, LENGTH, LENGTHS, RELOAD, encode_arrival, short
 from hie.model import Arrival, Receipt
 
 SECONDS = 30.0
@@ -23,16 +23,18 @@ async def submit(path: Path, arrival: Arrival, seconds: float = SECONDS) -> Rece
     Raises StoreUnavailable where intake is down, does not answer or did not take it (a resend is safe: a repeat is
     recognised), NotFound for an unknown feed, Rejected where intake cannot read the request.
     """
-    try:
-        async with asyncio.timeout(seconds):
-            answer = orjson.loads(await _exchange(path, encode_arrival(arrival)))
-    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise StoreUnavailable("intake does not answer", hint="is it starting? send again") from error
+    answer = await _exchange(path, encode_arrival(arrival), seconds)
     failure = answer.get("error")
     if failure is None:
         return Receipt(answer["message_id"], answer["duplicate_of"])
     kind = {"not-found": NotFound, "rejected": Rejected}.get(failure, StoreUnavailable)
     raise kind(answer["text"])
+
+
+async def healthy(path: Path, seconds: float = SECONDS) -> bool:
+    """Whether the journal took what it was last given, or has answered since. Raises StoreUnavailable where intake is down."""
+    answer = await _exchange(path, LENGTHS.pack(len(HEALTH), 0) + HEALTH, seconds)
+    return bool(answer["healthy"])
 
 
 def reload(path: Path, gone: bool = False, seconds: float = SECONDS) -> dict[str, Any]:
@@ -52,7 +54,16 @@ def reload(path: Path, gone: bool = False, seconds: float = SECONDS) -> dict[str
     return found
 
 
-async def _exchange(path: Path, request: bytes) -> bytes:
+async def _exchange(path: Path, request: bytes, seconds: float) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(seconds):
+            answer: dict[str, Any] = orjson.loads(await _asked(path, request))
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        raise StoreUnavailable("intake does not answer", hint="is it starting? send again") from error
+    return answer
+
+
+async def _asked(path: Path, request: bytes) -> bytes:
     with short(path) as name:
         reader, writer = await asyncio.open_unix_connection(name)
     try:

@@ -24,6 +24,8 @@ RELOAD = b"reload"
 """In place of the JSON header: the node asks that the configuration in force be taken on."""
 GONE = b"gone"
 """In place of the bytes: only let go of the feeds that are no more."""
+HEALTH = b"health"
+"""In place of the JSON header: whether the journal took what it was last given, or answers."""
 SOCKET = "run/intake.sock"
 """Under the state directory."""
 MAX_HEADER = 1024 * 1024
@@ -47,11 +49,13 @@ class Door:
         accept: Accept,
         feeds: Collection[str],
         reload: Callable[[bool], Awaitable[dict[str, object]]] | None = None,
+        healthy: Callable[[], bool] = lambda: True,
     ) -> None:
         self._path = state / SOCKET
         self._accept = accept
         self._feeds = feeds
         self._reload = reload
+        self._healthy = healthy
         self._server: asyncio.Server | None = None
         self._busy = 0
 
@@ -96,6 +100,8 @@ class Door:
     async def _take(self, header: bytes, raw: bytes) -> dict[str, object]:
         if header == RELOAD and self._reload is not None:
             return await self._reload(raw == GONE)
+        if header == HEALTH:
+            return {"healthy": self._healthy()}
         try:
             arrival = heading.decode(header, raw)
         except (ValueError, KeyError, TypeError):

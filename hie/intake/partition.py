@@ -43,7 +43,10 @@ def remove(connection: Connection[tuple[Any, ...]], before: str) -> list[str]:
     """
     gone = []
     for day in days(connection)[:-1]:
-        if day < before and not connection.execute("SELECT FROM pending WHERE day = %s LIMIT 1", (day,)).fetchone():
+        if (
+            day < before
+            and connection.execute("SELECT 1 FROM pending WHERE day = %s LIMIT 1", (day,)).fetchone() is None
+        ):
             # detached first: a drop in place would wait for every reader of every day, and hold up intake meanwhile
             connection.execute(f"ALTER TABLE arrival DETACH PARTITION {_name(day)} CONCURRENTLY")
             connection.execute(f"DROP TABLE {_name(day)}")

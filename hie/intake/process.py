@@ -116,7 +116,7 @@ async def run(
         known.drop_others(names)
         return answer
 
-    door = Door(directory, accept, known.windows, change if again is not None else None)
+    door = Door(directory, accept, known.windows, change if again is not None else None, lambda: journal.healthy)
     await door.start()
     await listeners.start(feeds)
     try:

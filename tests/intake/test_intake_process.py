@@ -18,11 +18,15 @@ import pytest
 
 from hie.errors import NotFound, StoreUnavailable
 from hie.intake import heading
-from hie.intake.client import submit
+from hie.intake.client import healthy, submit
 from hie.intake.door import SOCKET, encode_arrival
+from hie.intake.journals import open_reader
 from hie.intake.position import START
 from hie.intake.reader import Reader
 from hie.model import Acknowledgement, Arrival, Keys
+from tests import databases
+from tests.databases import EMBEDDED, POSTGRESQL, Database
+from tests.intake.between import Between
 
 PROGRAM = """
 import asyncio, os, sys
@@ -38,7 +42,7 @@ def ready(ports):
     (state / "port.new").rename(state / "port")
 
 feeds = [IntakeFeed("north", "hl7v2", "mllp", MllpSource(port=int(sys.argv[2])), serve=serve), IntakeFeed("web", "ccda", "http")]
-asyncio.run(run(feeds, state, os.eventfd(0, os.EFD_NONBLOCK), NoMeter(), drain_seconds=2, ready=ready))
+asyncio.run(run(feeds, state, os.eventfd(0, os.EFD_NONBLOCK), NoMeter(), drain_seconds=2, ready=ready, database_url=sys.argv[3]))
 """
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,11 +53,11 @@ def frame(control: str) -> bytes:
 
 
 class Intake:
-    def __init__(self, state: Path, port: int = 0, failpoint: str = "") -> None:
+    def __init__(self, state: Path, port: int = 0, failpoint: str = "", database: Database = EMBEDDED) -> None:
         self.state = state
         (state / "port").unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(state), str(port)],
+            [sys.executable, "-c", PROGRAM, str(state), str(port), database.setting],
             cwd=ROOT,
             env={**os.environ, "HIE_FAILPOINT": failpoint},
             stderr=subprocess.PIPE,
@@ -109,10 +113,21 @@ def heard(raw: bytes) -> list[str]:
     return [part.split(b"MSA|AA|")[1].split(b"\r")[0].decode() for part in raw.split(b"\x1c\r") if b"MSA|AA|" in part]
 
 
-def stored(state: Path) -> dict[str, list[str]]:
+def answers(port: int, control: str, patience: float = 30) -> bytes:
+    """The code of MSA-1; where it is AE, ERR must say 207."""
+    with socket.create_connection(("127.0.0.1", port), patience) as line:
+        line.settimeout(patience)
+        line.sendall(frame(control))
+        answer = line.recv(65536)
+    code = answer.split(b"MSA|")[1][:2]
+    assert code == b"AA" or b"|207^" in answer
+    return code
+
+
+def stored(state: Path, database: Database = EMBEDDED) -> dict[str, list[str]]:
     """Control id -> message ids of first arrivals."""
     found: dict[str, list[str]] = {}
-    reader, position = Reader(state / "journal"), START
+    reader, position = open_reader(database.setting, state / "journal"), START
     while entries := reader.read(position):
         for entry in entries:
             assert entry.envelope.raw == frame(entry.envelope.keys.control_id.decode())[1:-2]
@@ -125,18 +140,20 @@ def stored(state: Path) -> dict[str, list[str]]:
 @pytest.mark.invariant(1)
 @pytest.mark.parametrize("pipeline", [1, 5])
 @pytest.mark.parametrize("point", ["intake-before-commit:3", "intake-after-commit:3", "intake-after-ack:3"])
-def test_killed_at_a_failpoint_nothing_acknowledged_is_lost(tmp_path: Path, point: str, pipeline: int) -> None:
+def test_killed_at_a_failpoint_nothing_acknowledged_is_lost(
+    tmp_path: Path, point: str, pipeline: int, database: Database
+) -> None:
     controls = [f"K{n}" for n in range(40)]
-    with running(tmp_path, failpoint=point) as intake:
+    with running(tmp_path, failpoint=point, database=database) as intake:
         acknowledged = talk(intake.port, controls, pipeline)
         assert intake.process.wait(10) == -signal.SIGKILL, "the failpoint was reached"
     assert len(acknowledged) < len(controls)
-    assert set(acknowledged) <= set(stored(tmp_path))
-    with running(tmp_path) as intake:
+    assert set(acknowledged) <= set(stored(tmp_path, database))
+    with running(tmp_path, database=database) as intake:
         rest = [control for control in controls if control not in acknowledged]
         assert talk(intake.port, rest, pipeline) == rest, "the sender sends again what was not answered"
         assert intake.stop() == 0
-    assert {control: len(ids) for control, ids in stored(tmp_path).items()} == dict.fromkeys(controls, 1)
+    assert {control: len(ids) for control, ids in stored(tmp_path, database).items()} == dict.fromkeys(controls, 1)
 
 
 @pytest.mark.broken(1)
@@ -163,7 +180,7 @@ Journal._commit = late""",
     )
     (tmp_path / "early.py").write_text(early)
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "early.py"), str(tmp_path), "0"],
+        [sys.executable, str(tmp_path / "early.py"), str(tmp_path), "0", ""],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "HIE_FAILPOINT": "intake-before-commit:2"},
     )
@@ -180,7 +197,7 @@ Journal._commit = late""",
 
 @pytest.mark.invariant(1)
 @pytest.mark.slow
-def test_killed_at_random_under_load(tmp_path: Path) -> None:
+def test_killed_at_random_under_load(tmp_path: Path, database: Database) -> None:
     import random
     import threading
 
@@ -189,7 +206,7 @@ def test_killed_at_random_under_load(tmp_path: Path) -> None:
     sent = 0
     port = 0
     for _ in range(12):
-        with running(tmp_path, port=port) as intake:
+        with running(tmp_path, port=port, database=database) as intake:
             port = intake.port
             names = [[f"R{sent + 1000 * c + n}" for n in range(1000)] for c in range(4)]
             sent += 4000
@@ -207,7 +224,7 @@ def test_killed_at_random_under_load(tmp_path: Path) -> None:
                 thread.join()
             acknowledged.update(*parts)
     assert len(acknowledged) > 500
-    assert acknowledged <= set(stored(tmp_path))
+    assert acknowledged <= set(stored(tmp_path, database))
 
 
 def test_drain_answers_and_ends_well(tmp_path: Path) -> None:
@@ -253,6 +270,28 @@ def test_intake_loads_no_decoder_and_no_database_toolkit() -> None:
     }
     assert not heavy & set(modules)
     assert seconds < 1.0
+
+
+@pytest.mark.invariant(1)
+def test_a_database_that_goes_away_is_told_at_once_and_recovered_from_alone(tmp_path: Path) -> None:
+    with (
+        databases.database(POSTGRESQL) as real,
+        Between(real) as database,
+        running(tmp_path, database=database) as intake,
+    ):
+        assert answers(intake.port, "A") == b"AA"
+        assert asyncio.run(healthy(tmp_path / SOCKET))
+        database.cut()
+        heard_at_once = [answers(intake.port, "B", patience=3) for _ in range(3)]
+        assert heard_at_once == [b"AE"] * 3
+        assert not asyncio.run(healthy(tmp_path / SOCKET))
+        database.mend()
+        deadline = time.monotonic() + 30
+        while not asyncio.run(healthy(tmp_path / SOCKET)):  # nobody sends meanwhile
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert answers(intake.port, "B") == b"AA"
+        assert set(stored(tmp_path, real)) == {"A", "B"}
 
 
 # -- the local door
