@@ -141,6 +141,8 @@ def lost(error: Exception) -> Lost:
         reason = "refused"
     elif isinstance(error, TimeoutError):
         reason = "timeout"
+    elif isinstance(error, OSError):
+        reason = "connection-lost"
     else:
         reason = words.get(code) or type(error).__name__
     return Lost(reason, code, str(getattr(error, "reply_text", "") or ""))

@@ -72,7 +72,8 @@ class Consumer(threading.Thread):
         self._broker = Backoff(FIRST_WAIT, LONGEST_WAIT)
         self._stopping = threading.Event()
         self._deadline = 0.0
-        self._said = ""
+        self._said: set[str] = set()
+        """Reasons told since the last good connection."""
 
     def stop(self, seconds: float) -> None:
         """Takes nothing more, acknowledges what gets onto the disk within `seconds`, ends."""
@@ -195,7 +196,7 @@ class Consumer(threading.Thread):
     def _connected(self) -> None:
         if self._said:
             log.info("queue connected again", extra={"feed": self._feed, "peer": self._source})
-        self._said = ""
+        self._said.clear()
 
     def _report(self, error: Exception) -> None:
         """Once for each reason, however often it is met."""
@@ -203,9 +204,9 @@ class Consumer(threading.Thread):
         reason = problem.code if isinstance(problem, ConfigurationError) else problem.reason
         if isinstance(problem, Lost):
             self._count("hie_connections_closed_total", reason="broker")
-        if reason == self._said:
+        if reason in self._said:
             return
-        self._said = reason
+        self._said.add(reason)
         facts = {"feed": self._feed, "peer": self._source, "reason": reason}
         if isinstance(problem, ConfigurationError):
             log.error("queue cannot be read", extra={**facts, "text": problem.text, "hint": problem.hint})

@@ -32,7 +32,7 @@ SUBSCRIBER = """\
     participant: practice
     purpose: TREAT
     encoder: {encoder}
-    sink: {{kind: queue, url: "{url}", queue: "{queue}", password_env: {password}, declare: true, confirm_seconds: 5}}
+    sink: {{kind: queue, url: "{url}", queue: "{queue}", password_env: {password}, declare: true, confirm_seconds: 30}}
     subscriptions: [{{sources: [north-clinic]}}]
     retry: {{first: 50ms, longest: 1s, give_up: 1h}}
 """
@@ -138,4 +138,4 @@ def arrived(site: Site, confirmed: list[str], feed: str = "queued") -> None:
     """Until the node has an outcome for every message, whatever else happens to the broker."""
     rows: Any = lambda: {r[0] for r in site.rows("SELECT control_id FROM message WHERE feed = ?", feed)}  # noqa: E731
     site.until(lambda: rows() >= set(confirmed), "every confirmed message arrived", 120)
-    site.settled(120)
+    site.settled(240)

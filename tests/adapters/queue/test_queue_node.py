@@ -77,16 +77,16 @@ def test_the_broker_killed_under_load_loses_nothing(tmp_path: Path, own_rabbit: 
     with queued_site(tmp_path, own_rabbit, "in") as site:
         site.start()
         declared(own_rabbit, "in")
-        clinic = Clinic(own_rabbit, "in", pace=0.03)
+        clinic = Clinic(own_rabbit, "in", pace=0.1)
         clinic.start()
-        until(lambda: len(clinic.confirmed) > 30, "load")
+        until(lambda: len(clinic.confirmed) > 15, "load")
         time.sleep(2)  # the broker writes its list of queues down a moment after it has declared one
         for _ in range(2):
             own_rabbit.kill()
             time.sleep(1)
             own_rabbit.start()
             before = len(clinic.confirmed)
-            until(lambda before=before: len(clinic.confirmed) > before + 20, "load again", 90)
+            until(lambda before=before: len(clinic.confirmed) > before + 10, "load again", 90)
         own_rabbit.control("close_all_connections", "a test")
         time.sleep(1)
         confirmed = clinic.stop()
