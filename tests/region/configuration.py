@@ -105,7 +105,9 @@ class Places:
 
         broker = f'url: "{BROKER}", password_env: HIE_REGION_BROKER, declare: true'
         lines = [
-            subscriber(f"ward-{n}", "rendered" if n == 2 else "original", f"{{kind: mllp, host: 127.0.0.1, port: {port}}}")
+            subscriber(
+                f"ward-{n}", "rendered" if n == 2 else "original", f"{{kind: mllp, host: 127.0.0.1, port: {port}}}"
+            )
             for n, port in enumerate(self.mllp)
         ]
         lines += [
