@@ -78,3 +78,13 @@ def _sign(char: str) -> str:
     if unicodedata.category(char) == "Zs":
         return " "
     return f"<U+{number:04X}>"
+
+
+def dump(raw: bytes) -> list[str]:
+    """Sixteen bytes a line: offset, hexadecimal, and what of it is printable ASCII."""
+    found = []
+    for start in range(0, len(raw), 16):
+        part = raw[start : start + 16]
+        text = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in part)
+        found.append(f"{start:08x}  {part.hex(' '):<47}  {text}")
+    return found

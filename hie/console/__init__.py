@@ -6,7 +6,20 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from hie.access.roles import Capability
-from hie.console import assets, audit, deadletters, deliveries, feeds, life, login, messages, quarantine, settings, view
+from hie.console import (
+    assets,
+    audit,
+    deadletters,
+    deliveries,
+    feeds,
+    life,
+    login,
+    messages,
+    quarantine,
+    repairs,
+    settings,
+    view,
+)
 from hie.web.guard import Guarded, Open
 
 C = Capability
@@ -34,7 +47,11 @@ def routes() -> list[BaseRoute]:
         Guarded("/console/deadletters/release", deadletters.release, capability=C.QUEUES_MANAGE, methods=POST),
         Guarded("/console/deadletters/purge", deadletters.purge, capability=C.QUEUES_MANAGE, methods=POST),
         Guarded("/console/quarantine", quarantine.quarantine, capability=C.QUEUES_READ),
+        Guarded("/console/quarantine/ask", quarantine.ask, capability=C.QUEUES_MANAGE, methods=POST),
         Guarded("/console/quarantine/release", quarantine.release, capability=C.QUEUES_MANAGE, methods=POST),
+        Guarded("/console/repairs", repairs.listed, capability=C.QUEUES_READ),
+        Guarded("/console/repairs/{id}/stop", repairs.stop, capability=C.QUEUES_MANAGE, methods=POST),
+        Guarded("/console/repairs/{id}/resume", repairs.resume, capability=C.QUEUES_MANAGE, methods=POST),
         Guarded("/console/audit", audit.audit, capability=C.AUDIT_READ),
         Guarded("/console/audit/check", audit.check, capability=C.AUDIT_READ, methods=POST),
         Guarded("/console/settings", settings.settings, capability=C.STATUS_READ),

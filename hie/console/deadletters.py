@@ -10,8 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hie.access.roles import Principal
+from hie.chosen import counted
+from hie.console import repairs
 from hie.console.view import back, page
 from hie.outcomes import DELIVERY_REASONS
+from hie.store.selection import Selection
 from hie.store.tables import delivery
 from hie.web import services
 from hie.web.errors import Malformed
@@ -23,7 +26,7 @@ _GROUPS = (
     select(delivery.c.subscriber, delivery.c.reason, func.count().label("n"), func.min(delivery.c.id).label("first"))
     .where(DEAD)
     .group_by(delivery.c.subscriber, delivery.c.reason)
-    .order_by(delivery.c.subscriber, delivery.c.reason)
+    .order_by(func.count().desc(), delivery.c.subscriber, delivery.c.reason)
 )
 
 
@@ -35,7 +38,9 @@ async def deadletters(request: Request, _: Principal) -> Response:
     def work(connection: Connection) -> tuple[list[Any], dict[int, Any], list[Any]]:
         groups = list(connection.execute(_GROUPS))
         firsts = [group.first for group in groups]
-        query = select(delivery.c.id, delivery.c.finished_at, delivery.c.text).where(delivery.c.id.in_(firsts))
+        query = select(delivery.c.id, delivery.c.message_id, delivery.c.finished_at, delivery.c.text).where(
+            delivery.c.id.in_(firsts)
+        )
         oldest = {row.id: row for row in connection.execute(query)} if firsts else {}
         return groups, oldest, _rows(connection, *chosen) if all(chosen) else []
 
@@ -57,17 +62,31 @@ async def deadletters(request: Request, _: Principal) -> Response:
 
 async def ask(request: Request, who: Principal) -> Response:
     """The dry run: what a release would move, to be confirmed."""
-    fields = await services.of(request).door.form(request)
-    arguments = _which(fields)
-    counted = await _release(request, who, arguments, dry_run=True)
+    node = services.of(request)
+    fields = await node.door.form(request)
+    selection = Selection.of(_which(fields))
+    counts = await node.query(lambda connection: counted(connection, "deadletters", selection))
     return page(
-        request, "confirm.html", "deadletters", "Release dead letters?", fields=fields, counted=counted, what=arguments
+        request,
+        "confirm.html",
+        "deadletters",
+        "Release dead letters?",
+        fields={name: value for name, value in fields.items() if name in ("ids", "subscriber", "reason", "all")},
+        counts=counts,
+        total=sum(counts.values()),
+        one="delivery",
+        many="deliveries",
+        would="would go again, oldest first, under the same key.",
+        decided="Identity and consent are decided again for each: what may no longer go will not, and what a newer message "
+        "has told the subscriber since ends as superseded.",
+        address=HERE,
     )
 
 
 async def release(request: Request, who: Principal) -> Response:
-    done = await _release(request, who, _which(await services.of(request).door.form(request)), dry_run=False)
-    return back(HERE, "released" if done["count"] else "nothing")
+    return await repairs.order(
+        request, who, "deadletters", _which(await services.of(request).door.form(request)), "released"
+    )
 
 
 async def purge(request: Request, who: Principal) -> Response:
@@ -84,20 +103,14 @@ async def purge(request: Request, who: Principal) -> Response:
     return back(HERE, "purged" if done["count"] else "nothing")
 
 
-async def _release(request: Request, who: Principal, which: dict[str, Any], dry_run: bool) -> dict[str, Any]:
-    arguments = {**which, "dry_run": dry_run}
-    done: dict[str, Any] = await services.of(request).control("deadletters.release", arguments, who.actor)
-    return done
-
-
 def _which(fields: dict[str, str]) -> dict[str, Any]:
     """What the form chose: single ones, a group, or everything. Raises Malformed where it chose nothing."""
     if ids := _ids(fields):
-        return {"ids": ids}
+        return {"numbers": ids}
     if fields.get("subscriber") and fields.get("reason"):
-        return {"subscriber": fields["subscriber"], "reason": fields["reason"]}
+        return {"subscriber": fields["subscriber"], "reasons": [fields["reason"]]}
     if fields.get("all") == "1":
-        return {"all": True}
+        return {"everything": True}
     raise Malformed("nothing was chosen", hint="mark deliveries, or take a whole group")
 
 

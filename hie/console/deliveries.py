@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from sqlalchemy import Connection, select
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from hie.access.roles import Principal
 from hie.console.view import back, page
-from hie.errors import NotFound
+from hie.errors import HieError, NotFound
 from hie.store.tables import delivery
 from hie.web import services, states
 from hie.web.errors import Malformed
@@ -19,11 +20,14 @@ from hie.web.states import UNFINISHED, SubscriberState
 PAGE = 100
 
 
-async def deliveries(request: Request, _: Principal) -> Response:
+async def deliveries(request: Request, who: Principal) -> Response:
     node = services.of(request)
     rows = await node.query(lambda connection: states.subscribers(connection, node.settings, node.clock()))
     titles = {s.name: s for s in node.settings.subscribers}
-    return page(request, "deliveries.html", "deliveries", "Deliveries", rows=rows, configured=titles)
+    resting = set()
+    with suppress(HieError):  # the page is good without: the breaker lives in the engine, not in the store
+        resting = set((await node.control("ping", {}, who.actor)).get("resting", ()))
+    return page(request, "deliveries.html", "deliveries", "Deliveries", rows=rows, configured=titles, resting=resting)
 
 
 async def queue(request: Request, _: Principal) -> Response:

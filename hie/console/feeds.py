@@ -1,4 +1,4 @@
-"""The start page: one row a feed, worst first."""
+"""The start page: what needs a person, then one row a feed, worst first, then the subscribers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hie.access.roles import Principal
 from hie.console.view import page
 from hie.errors import StoreUnavailable
 from hie.web import services, states
+from hie.web.morning import Need, needs
 from hie.web.states import FeedState, SubscriberState, Word
 
 
@@ -19,16 +20,14 @@ async def feeds(request: Request, _: Principal) -> Response:
     node = services.of(request)
     now = node.clock()
 
-    def work(connection: Connection) -> tuple[list[FeedState], list[SubscriberState], int]:
+    def work(connection: Connection) -> tuple[list[FeedState], list[SubscriberState], int, list[Need]]:
         queue = states.waiting(connection, node.var)
-        return (
-            states.feeds(connection, node.settings, queue, now),
-            states.subscribers(connection, node.settings, now),
-            queue.total,
-        )
+        feeds = states.feeds(connection, node.settings, queue, now)
+        subscribers = states.subscribers(connection, node.settings, now)
+        return feeds, subscribers, queue.total, needs(connection, feeds, subscribers)
 
     try:
-        rows, subscribers, waiting = await node.query(work)
+        rows, subscribers, waiting, needed = await node.query(work)
         unreadable = ""
     except StoreUnavailable as error:
         # a page without numbers is not a healthy page: every feed is shown, as unknown
@@ -36,7 +35,7 @@ async def feeds(request: Request, _: Principal) -> Response:
         rows = [
             FeedState(f, Word.UNKNOWN, "the store does not answer", None, 0, 0, 0, 0, None) for f in node.settings.feeds
         ]
-        subscribers, waiting = [], 0
+        subscribers, waiting, needed = [], 0, []
     seconds = request.query_params.get("refresh", "")
     return page(
         request,
@@ -49,6 +48,7 @@ async def feeds(request: Request, _: Principal) -> Response:
         subscribers=subscribers,
         trouble=[s for s in subscribers if s.word is not Word.HEALTHY],
         waiting=waiting,
+        needed=needed,
         unreadable=unreadable,
         refresh=30 if seconds == "30" else 0,
     )

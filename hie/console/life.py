@@ -18,7 +18,7 @@ from hie.content_reasons import REASONS
 from hie.intake import journals
 from hie.life import life
 from hie.outcomes import MESSAGE_REASONS
-from hie.raw import Line, lines
+from hie.raw import Line, dump, lines
 from hie.record import body
 from hie.store.tables import message, record
 from hie.web import services
@@ -26,6 +26,8 @@ from hie.web.errors import Malformed
 
 SHOWN = 400_000
 """Bytes of raw content that a page shows."""
+DUMPED = 4096
+"""Bytes of it that it shows in hexadecimal."""
 _TICKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/#-]{0,39}\Z")
 STAGES = {
     "queue": "waited for the engine",
@@ -86,6 +88,7 @@ async def content(request: Request, who: Principal) -> Response:
         id,
         content={
             "lines": lines(entry.envelope.format, raw[:SHOWN]),
+            "dump": dump(raw[:DUMPED]),
             "size": len(raw),
             "cut": len(raw) > SHOWN,
             "records": records,

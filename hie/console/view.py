@@ -36,6 +36,7 @@ PAGES = (
     ("deliveries", "/console/deliveries", "Deliveries", Capability.QUEUES_READ),
     ("deadletters", "/console/deadletters", "Dead letters", Capability.QUEUES_READ),
     ("quarantine", "/console/quarantine", "Quarantine", Capability.QUEUES_READ),
+    ("repairs", "/console/repairs", "Repairs", Capability.QUEUES_READ),
     ("audit", "/console/audit", "Audit", Capability.AUDIT_READ),
     ("settings", "/console/settings", "Settings", Capability.STATUS_READ),
 )
@@ -45,6 +46,8 @@ NOTES = {
     "paused": "Paused. Nothing is sent to this subscriber until somebody resumes it; what arrives is queued.",
     "resumed": "Resumed. What waited is being sent, oldest first.",
     "released": "Released. Today's identity and consent decide again.",
+    "stopped": "Stopped where it is. It goes on when somebody says so.",
+    "resumed-repair": "It goes on where it was.",
     "purged": "Purged, with the reason given.",
     "tried": "Tried again with today's decoders; each has its new outcome on its own page.",
     "nothing": "Nothing matched any more: nothing was changed.",

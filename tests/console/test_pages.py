@@ -268,9 +268,9 @@ def test_what_needs_somebody_stands_first(story: Region) -> None:
     assert listed == [
         ("stuck", "subscriber primary-care"),
         ("silent", "feed harbor"),
+        ("degraded", "feed fax"),
         ("degraded", "quarantine"),
         ("degraded", "dead letters"),
-        ("degraded", "feed fax"),
         ("paused", "subscriber payer"),
     ]
     assert html.index("dead letters") < html.index("All feeds")

@@ -28,6 +28,7 @@ PAGES = {
     "deadletters": "/console/deadletters?subscriber=county-ed&reason=refused",
     "confirm": "/console/deadletters/ask",
     "quarantine": "/console/quarantine",
+    "repairs": "/console/repairs",
     "audit": "/console/audit",
     "settings": "/console/settings",
     "error": "/console/nothing",
