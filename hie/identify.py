@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -74,29 +75,51 @@ class Identity:
     def __init__(self) -> None:
         self.index = Index()
 
-    def attribute(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Attribution]:
+    def attribute(
+        self, connection: Connection, arrivals: Sequence[Arrival], told: Sequence[float | None] = ()
+    ) -> list[Attribution]:
         """In order of arrival, runs of plain registrations batched between the messages that state something of
-        identifiers (a statement must see all that came before it)."""
+        identifiers (a statement must see all that came before it).
+
+        `told`: of messages that bring history, when it was so; None for others. What was told later stays as it is.
+        """
         found: list[Attribution] = []
         run: list[Arrival] = []
-        for arrival in arrivals:
-            run.append(arrival)
+        times: list[float | None] = []
+        for arrival, at in zip(arrivals, told or repeat(None), strict=False):
+            known = None
+            if at is not None:
+                # it must see what the run before it says of the same patient
+                if any(_local(earlier[2]) == _local(arrival[2]) for earlier in run):
+                    found += self._register(connection, run, times)
+                    run, times = [], []
+                known = _standing(connection, arrival, None, at)
+            if known is not None:
+                found += [*self._register(connection, run, times), known]
+                run, times = [], []
+            else:
+                run.append(arrival)
+                times.append(at)
             if arrival[3]:
-                found += self._register(connection, run)
+                found += self._register(connection, run, times)
                 found[-1] = self._state(connection, found[-1], arrival)
-                run = []
-        return found + self._register(connection, run)
+                run, times = [], []
+        return found + self._register(connection, run, times)
 
-    def replay(self, connection: Connection, arrival: Arrival, registration: int | None = None) -> Attribution:
+    def replay(
+        self, connection: Connection, arrival: Arrival, registration: int | None = None, told: float | None = None
+    ) -> Attribution:
         """As `attribute`, for a message that comes again out of its order: old demographics never overwrite newer ones.
 
-        `registration`: the one it was attributed to before, None where it was to none.
+        `registration`: the one it was attributed to before, None where it was to none. `told`: as of `attribute`.
         """
-        known = _standing(connection, arrival, registration)
-        found = known or self._register(connection, [arrival])[0]
+        known = _standing(connection, arrival, registration, arrival[4].received_at if told is None else told)
+        found = known or self._register(connection, [arrival], [told])[0]
         return self._state(connection, found, arrival) if arrival[3] else found
 
-    def _register(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Attribution]:
+    def _register(
+        self, connection: Connection, arrivals: Sequence[Arrival], told: Sequence[float | None]
+    ) -> list[Attribution]:
         registrations = [
             Registration(
                 source=source,
@@ -104,8 +127,9 @@ class Identity:
                 person=person,
                 at=envelope.received_at,
                 reference=envelope.message_id,
+                told=at,
             )
-            for source, person, identifiers, _, envelope in arrivals
+            for (source, person, identifiers, _, envelope), at in zip(arrivals, told, strict=True)
             if person is not None
         ]
         resolutions = iter(self.index.register(connection, registrations) if registrations else ())
@@ -178,9 +202,9 @@ def registration_of(connection: Connection, identifiers: Sequence[Identifier]) -
     return mpi.persons.find(connection, local) if local is not None else None
 
 
-def _standing(connection: Connection, arrival: Arrival, registration: int | None) -> Attribution | None:
-    """The registration that a later message than this one has written, or that has no identifier by which it could be
-    written again: a replay changes nothing of it."""
+def _standing(connection: Connection, arrival: Arrival, registration: int | None, at: float) -> Attribution | None:
+    """The registration that a later message than this one, which is of `at`, has written, or that has no identifier by
+    which it could be written again: a replay changes nothing of it."""
     _, person, identifiers, _, envelope = arrival
     number = registration_of(connection, identifiers)
     unnamed = number is None and _local(identifiers) is None
@@ -190,7 +214,7 @@ def _standing(connection: Connection, arrival: Arrival, registration: int | None
     if person is None or number is None or member is None:
         return None
     later = connection.execute(_LATER, {"number": number, "message_id": envelope.message_id}).first()
-    if not unnamed and later is None and member.at <= envelope.received_at:
+    if not unnamed and later is None and member.at <= at:
         return None
     return Attribution(number, eid_of(connection, number), "known")
 

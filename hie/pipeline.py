@@ -74,6 +74,7 @@ class Pipeline:
         self.directory = Directory(settings.participants)
         self.feeds = {feed.name: feed for feed in settings.feeds}
         self.taps = frozenset(feed.name for feed in settings.feeds if feed.tap)
+        self.history = frozenset(feed.name for feed in settings.feeds if feed.priority == "backfill")
         self.configuration = settings.hash
         self._contexts = {
             feed.name: (feed.context(), self.directory.types.get(feed.participant, frozenset()))
@@ -128,21 +129,27 @@ class Pipeline:
             (self.participant(step.envelope.feed), part.person, part.identifiers, part.statements, step.envelope)
             for step, part in parts
         ]
+        told = [self.told(step, part) for step, part in parts]
         if any(step.run is not None for step, _ in parts):
-            attributions = [self.identity.replay(connection, arrival) for arrival in arrivals]
+            attributions = [
+                self.identity.replay(connection, arrival, told=at) for arrival, at in zip(arrivals, told, strict=True)
+            ]
         else:
-            attributions = self.identity.attribute(connection, arrivals)
+            attributions = self.identity.attribute(connection, arrivals, told)
         self._disturb(connection, attributions, applied)
         return attributions
+
+    def told(self, step: Step, part: Part) -> float | None:
+        """When what a feed of history brings was so; None for what is of now."""
+        return min(part.told, step.envelope.received_at) if step.envelope.feed in self.history else None
 
     @staticmethod
     def _disturb(connection: Connection, attributions: Sequence[Attribution], applied: Applied) -> None:
         epochs.bump(connection, {eid for attribution in attributions for eid in attribution.disturbed})
         applied.decisions += [attribution.decision for attribution in attributions if attribution.decision]
 
-    @staticmethod
     def _remember(
-        connection: Connection, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]
+        self, connection: Connection, parts: Sequence[tuple[Step, Part]], attributions: Sequence[Attribution]
     ) -> None:
         if not parts:
             return
@@ -169,6 +176,8 @@ class Pipeline:
                 for (step, part), attribution in zip(parts, attributions, strict=True)
                 for reference, content in part.seen
             ],
+            frozenset(step.envelope.message_id for step, _ in parts if step.envelope.feed in self.history),
+            self.history,
         )
 
     def _consent(

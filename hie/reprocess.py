@@ -129,7 +129,8 @@ def _attribute(
     done = _statements(known) if known is not None else ()
     statements = [s for s in part.statements if s not in done]
     arrival = (pipeline.participant(step.envelope.feed), part.person, part.identifiers, statements, step.envelope)
-    return pipeline.identity.replay(connection, arrival, known.mpi_record if known is not None else None)
+    number = known.mpi_record if known is not None else None
+    return pipeline.identity.replay(connection, arrival, number, pipeline.told(step, part))
 
 
 def _statements(known: Any) -> list[IdentityStatement]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hie import registry
 from hie.errors import Rejected
+from hie.fhir.dates import seconds
 from hie.identify import identifiers_of, person_of
 from hie.labels.label import LabelContext, label
 from hie.labels.unclassified import unclassified
@@ -38,6 +39,8 @@ class Part:
     consents: tuple[Resource, ...]
     warnings: int
     unmapped: int
+    told: float = 0.0
+    """When the sender wrote it, or when it happened, whichever is earlier; 0 where it does not say. Epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +106,5 @@ def _part(record: Any, task: Task) -> Part:
         consents=tuple(r for r in record.resources if r["resourceType"] == "Consent"),
         warnings=len(record.warnings),
         unmapped=sum(u.times for u in record.unmapped),
+        told=min((seconds(time) for time in (record.authored, record.occurred) if time), default=0.0),
     )

@@ -31,16 +31,21 @@ class Incoming:
         self.content = content
         self.person = person
 
+    @property
+    def said(self) -> float:
+        r = self.registration
+        return r.at if r.told is None else r.told
+
     def as_row(self, id_: int, eid: int) -> tuple[object, ...]:
         r = self.registration
         authority, type_, value = map(_stored, r.identifier) if r.identifier is not None else ("", "", None)
         return (
-            id_, eid, _stored(r.source), authority, type_, value, self.local_hash, r.at, _stored(r.reference), self.content, VERSION,
+            id_, eid, _stored(r.source), authority, type_, value, self.local_hash, self.said, _stored(r.reference), self.content, VERSION,
             encode(self.features), self.person,
         )  # fmt: skip
 
     def as_update(self, row: Row) -> tuple[object, ...]:
         r = self.registration
         return (
-            row.eid, _stored(r.source), r.at, _stored(r.reference), self.content, VERSION, encode(row.features), self.person, row.id,
+            row.eid, _stored(r.source), self.said, _stored(r.reference), self.content, VERSION, encode(row.features), self.person, row.id,
         )  # fmt: skip

@@ -18,3 +18,5 @@ class Registration:
     """Seconds since the epoch."""
     reference: str = ""
     """Message id, or whatever leads back to the raw payload."""
+    told: float | None = None
+    """When it was so, where that is not when it came (old data): decides which of two registrations is the later one."""

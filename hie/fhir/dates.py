@@ -112,3 +112,14 @@ def birth_date(text: str) -> FhirTime:
 def instant(seconds: float) -> str:
     """Seconds since the epoch -> FHIR instant in UTC, milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=512)
+def seconds(value: str) -> float:
+    """FHIR date, dateTime or instant -> seconds since the epoch, 0 where it cannot be read. What is less precise than a
+    moment counts from its beginning, in UTC."""
+    try:
+        found = datetime.fromisoformat(value + "-01-01"[len(value) - 4 :] if 4 <= len(value) < 10 else value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
