@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from hie.access.roles import Principal
 from hie.api.answer import json_response
-from hie.errors import HieError
+from hie.errors import HieError, StoreUnavailable
 from hie.store.tables import configuration
 from hie.web import services
 from hie.web.services import Services
@@ -27,7 +27,7 @@ async def live(_: Request) -> Response:
 
 
 async def ready(request: Request, _: Principal) -> Response:
-    """200 where every check passes, else 503; the body names each check."""
+    """200 where every check passes, else 503; the body names each check, and why it does not pass."""
     node = services.of(request)
     checks: dict[str, Callable[[], Awaitable[bool]]] = {
         "journal": node.intake_ready,
@@ -35,17 +35,23 @@ async def ready(request: Request, _: Principal) -> Response:
         "database": lambda: node.query(_readable),
         "disk": lambda: _disk(node),
     }
-    found = dict(zip(checks, await asyncio.gather(*(_passes(check) for check in checks.values())), strict=True))
-    good = all(found.values())
-    return json_response({"ready": good, "checks": found}, 200 if good else 503, {} if good else {"retry-after": "5"})
+    found = dict(zip(checks, await asyncio.gather(*(_obstacle(check) for check in checks.values())), strict=True))
+    reasons = {name: why for name, why in found.items() if why}
+    answer = {"ready": not reasons, "checks": {name: not why for name, why in found.items()}, "reasons": reasons}
+    return json_response(answer, 503 if reasons else 200, {"retry-after": "5"} if reasons else {})
 
 
-async def _passes(check: Callable[[], Awaitable[bool]]) -> bool:
+async def _obstacle(check: Callable[[], Awaitable[bool]]) -> str:
+    """Why a check does not pass; "" where it does."""
     try:
         async with asyncio.timeout(SECONDS):
-            return await check()
-    except (HieError, OSError, TimeoutError):
-        return False
+            return "" if await check() else "it did not take what it was last given"
+    except HieError as error:
+        return error.text
+    except TimeoutError:
+        return f"no answer within {SECONDS:.0f} s"
+    except OSError as error:
+        return (error.strerror or type(error).__name__).lower()
 
 
 async def _engine(node: Services) -> bool:
@@ -58,7 +64,10 @@ def _readable(connection: Connection) -> bool:
 
 
 async def _disk(node: Services) -> bool:
-    return disk_free(node) > DISK_RESERVE
+    if (free := disk_free(node)) <= DISK_RESERVE:
+        text = f"{free >> 20} MB are free, and the node is ready with more than {DISK_RESERVE >> 20} MB"
+        raise StoreUnavailable(text, code="disk-full")
+    return True
 
 
 def disk_free(node: Services) -> int:
