@@ -82,7 +82,7 @@ def _references(adapter: Adapter) -> Iterator[tuple[str, str]]:
     for section, entry in (("sources", "serve"), ("sinks", "connect")):
         for name, parts in data.get(section, {}).items():
             _expect({"settings", entry} <= set(parts) <= SECTIONS[section], f"keys of [{section}.{name}]")
-            yield from ((f"{section}.{name}.{k}", parts[k]) for k in ("settings", entry))
+            yield from ((f"{section}.{name}.{k}", parts[k]) for k in ("settings", entry, "probe") if k in parts)
     yield from ((f"encoders.{name}", reference) for name, reference in data.get("encoders", {}).items())
 
 

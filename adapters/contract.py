@@ -42,8 +42,8 @@ RULES: Final[dict[str, str]] = {
 
 SECTIONS: Final = {
     "decoder": {"format", "peek", "decode", "split", "answer"},
-    "sources": {"settings", "serve", "example", "opens"},
-    "sinks": {"settings", "connect", "example", "encoders"},
+    "sources": {"settings", "serve", "example", "opens", "probe"},
+    "sinks": {"settings", "connect", "example", "encoders", "probe"},
 }
 OTHER: Final = {"name", "title", "encoders", "overrides", "preview"}
 
