@@ -54,6 +54,13 @@ def test_the_subscriber_is_a_configuration(tmp_path: Path) -> None:
     check(tmp_path, {"participants": [{"name": name} for name in sorted(names)], **document})
 
 
+def test_folders_are_configurations(tmp_path: Path) -> None:
+    clinic, history, registry = [yaml.safe_load(block) for block in blocks("folders.md")]
+    check(tmp_path, clinic)
+    check(tmp_path, {**clinic, "feeds": clinic["feeds"] + history["feeds"]})
+    check(tmp_path, registry)
+
+
 def test_the_policy_is_a_policy(tmp_path: Path) -> None:
     (block,) = blocks("consent.md")
     (tmp_path / "policy.yaml").write_text(block)
