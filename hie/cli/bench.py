@@ -1,7 +1,8 @@
 """Measures the whole pipeline on this machine: real sockets, durable settings, four subscribers of which one matches, its
 sink and the load generator aboard. Prints one JSON object. Refuses a file system that keeps nothing (tmpfs).
 
-example: hie bench --seconds 20 --connections 32 --population 100000
+examples: hie bench --seconds 20 --connections 32 --population 100000
+          hie bench --database postgresql://postgres@127.0.0.1:5432/postgres --engines 2
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,9 @@ MIXES = {"adt": ("A01", "A08", "A08", "A08"), "oru": ("ORU",), "mixed": ("A01", 
 CONFIG = """\
 name: bench
 var: var
+database: "{database}"
 http: {{port: {http}}}
-workers: {{pool: {pool}}}
+workers: {{pool: {pool}, engines: {engines}}}
 participants:
   - {{name: clinic}}
   - {{name: hospital, types: [hospital]}}
@@ -52,6 +56,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mix", choices=sorted(MIXES), default="mixed")
     parser.add_argument("--population", type=int, default=1000, help="persons known before the first message")
     parser.add_argument("--pool", type=int, default=1, help="decoding processes")
+    parser.add_argument("--engines", type=int, default=1, help="engine processes; more than one needs --database")
+    parser.add_argument(
+        "--database",
+        default="",
+        metavar="URL",
+        help="a PostgreSQL server: a database is made on it for the run and dropped (default: SQLite)",
+    )
     parser.add_argument("--directory", type=Path, help="where the state lies while it runs (default: under ./var)")
 
 
@@ -71,30 +82,56 @@ def run(arguments: argparse.Namespace) -> int:
             code="not-durable",
             hint="--directory",
         )
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory:
-        found = asyncio.run(_bench(arguments, Path(directory).resolve()))
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
+        _database(arguments.database) as database,
+    ):
+        found = asyncio.run(_bench(arguments, Path(directory).resolve(), database))
     found["file_system"] = kind
     sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
     return 0 if found["lost"] == 0 and found["out_of_order"] == 0 else 1
 
 
-async def _bench(arguments: argparse.Namespace, directory: Path) -> dict[str, Any]:
+@contextmanager
+def _database(url: str) -> Iterator[str]:
+    if not url:
+        yield ""
+        return
+    import psycopg
+
+    from hie.errors import StoreUnavailable
+    from hie.simulation.server import temporary_database
+
+    try:
+        with temporary_database(url) as made:
+            yield made
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"no database could be made there ({type(error).__name__})", hint="--database") from None
+
+
+async def _bench(arguments: argparse.Namespace, directory: Path, database: str) -> dict[str, Any]:
     from hie.simulation.ledger import CountingSink, percentile
     from hie.simulation.population import populate
     from hie.simulation.process import NodeProcess, free_port
+    from hie.simulation.server import ServerCpu
     from hie.simulation.usage import cpu_seconds, pss_megabytes, tree
 
     sink = CountingSink()
     sink_port = await sink.start("127.0.0.1", 0)
     mllp, http = free_port(), free_port()
     config = directory / "hie.yaml"
-    config.write_text(CONFIG.format(http=http, mllp=mllp, sink=sink_port, pool=arguments.pool))
+    config.write_text(
+        CONFIG.format(
+            http=http, mllp=mllp, sink=sink_port, pool=arguments.pool, engines=arguments.engines, database=database
+        )
+    )
     loaded = populate(config, arguments.population)
     node = NodeProcess(config, directory / "node.log")
     start_seconds = await asyncio.to_thread(node.start, [mllp, http])
     try:
         load = Load(arguments, mllp)
         commits = _commits(directory / "var")
+        server = ServerCpu(database) if database else None
         cpu = cpu_seconds(node.pid)
         shares = _by_process(directory / "var")
         await load.run()
@@ -104,6 +141,7 @@ async def _bench(arguments: argparse.Namespace, directory: Path) -> dict[str, An
             await asyncio.sleep(0.02)
         drained = max(0.0, max(sink.first.values(), default=ended) - ended)
         cpu = cpu_seconds(node.pid) - cpu
+        of_server = server.stop() if server is not None else 0.0
         shares = {name: spent - shares.get(name, 0.0) for name, spent in _by_process(directory / "var").items()}
         commits = _commits(directory / "var") - commits
         processes = len(tree(node.pid))
@@ -120,8 +158,10 @@ async def _bench(arguments: argparse.Namespace, directory: Path) -> dict[str, An
         "drained_s": round(drained, 2),
         "ack_ms": {"p50": percentile(load.latencies, 0.5), "p99": percentile(load.latencies, 0.99)},
         "received_to_delivered_ms": {"p50": percentile(latencies, 0.5), "p99": percentile(latencies, 0.99)},
-        "cpu_s_per_1000": round(cpu / max(1, len(wanted)) * 1000, 3),
-        "cpu_s_per_1000_by_process": {n: round(s / max(1, len(wanted)) * 1000, 3) for n, s in shares.items()},
+        "cpu_s_per_1000": round((cpu + of_server) / max(1, len(wanted)) * 1000, 3),
+        "cpu_s_per_1000_by_process": {
+            n: round(s / max(1, len(wanted)) * 1000, 3) for n, s in {**shares, "database": of_server}.items()
+        },
         "load_generator_cpu_s_per_1000": round(load.own_cpu / max(1, len(wanted)) * 1000, 3),
         "peak_pss_mb": round(memory, 1),
         "start_to_listening_s": round(start_seconds, 2),

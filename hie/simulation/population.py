@@ -38,7 +38,7 @@ def populate(config: Path, number: int, seed: int = 7) -> int:
     identity = Identity()
     chance = random.Random(seed)
     authority = "urn:hie:authority:ELSEWHERE"
-    for numbers in _batches(number, 2000):
+    for numbers in _batches(number, 500):
         arrivals = []
         for n in numbers:
             mrn = f"E{n:08d}"
