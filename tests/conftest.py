@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ NO_SKIPS = os.environ.get("HIE_NO_SKIPS") == "1"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a run that is ended from outside takes its nodes and databases with it
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
     config.stash[_PROVEN] = Counter()
     config.stash[_BROKEN] = Counter()
     config.stash[_FAILED] = Counter()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 
-from hie.simulation.wire import Framed, acknowledgement, field, listen
+from hie.simulation.wire import Framed, acknowledgement, field
 
 
 class CountingSink:
@@ -23,17 +23,30 @@ class CountingSink:
         self.keep_contents = False
         self._high: dict[str, int] = {}
         self._server: asyncio.Server | None = None
+        self._open: set[Framed] = set()
         self.refuse = False
 
     async def start(self, host: str, port: int) -> int:
         """Listens; answers the port."""
-        self._server = await listen(self._received, host, port)
+
+        def connection() -> Framed:
+            made = Framed(self._received, lambda: self._open.discard(made))
+            self._open.add(made)
+            return made
+
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(connection, host, port, reuse_address=True)
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        for connection in tuple(self._open):
+            if connection.transport is not None:
+                connection.transport.abort()
+        while self._open:
+            await asyncio.sleep(0)
 
     def _received(self, connection: Framed, message: bytes) -> None:
         if self.refuse:

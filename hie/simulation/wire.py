@@ -65,10 +65,6 @@ def acknowledgement(message: bytes, code: bytes, serial: int) -> bytes:
     )
 
 
-async def listen(received: Callable[[Framed, bytes], None], host: str, port: int) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(lambda: Framed(received), host, port, reuse_address=True)
-
-
 class Sender:
     """One connection of a clinic: one outstanding message, resent with the same MSH-10 after a broken connection."""
 
