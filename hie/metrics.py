@@ -64,7 +64,7 @@ TABLE = (
     Declared(
         "hie_folder_failures_total",
         "counter",
-        "Attempts that a folder did not allow: gone, permission, read-only, full, input-output.",
+        "What kept files from being taken: gone, permission, read-only, full, input-output, away (the journal), internal-error.",
         ("feed", "reason"),
     ),
     Declared(

@@ -21,7 +21,7 @@ from typing import TypeVar
 from adapters.files.ending import Ending, Endings
 from adapters.files.hand import Moving, Taken, TooLarge, left, put_back, read, take
 from adapters.files.lease import Lease
-from adapters.files.listing import Found, Listing
+from adapters.files.listing import Listing
 from adapters.files.report import Report, empty, too_large
 from adapters.files.settings import FolderSource
 from adapters.files.submission import Submission
@@ -224,6 +224,3 @@ def _now() -> datetime:
 def serve(feed: str, settings: FolderSource, accept: Accept, meter: Meter, open: Open) -> Source:
     """The entry named in manifest.toml."""
     return Watcher(feed, settings, accept, meter, open)
-
-
-__all__ = ["Found", "Watcher", "serve"]

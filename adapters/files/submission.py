@@ -60,7 +60,7 @@ class Submission:
                 # all that follows waits for the rest to land, and begins again with the first that failed
                 while self._flying:
                     failed = min(failed, found) if (found := await self._landed()) is not None else failed
-                self._troubles.met("journal", "full")
+                self._troubles.met("journal", "away")
                 at = next(i for i in range(failed, len(arrivals)) if i not in self.receipts)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), self._settings.poll_seconds)

@@ -167,7 +167,7 @@ def test_a_journal_that_is_away_keeps_the_file_and_the_order(tmp_path: Path, cap
             assert journal.ids == ["C-0", "C-1", "C-2", "C-3", "C-4", "C-9"]
 
     run(story())
-    assert told(caplog) == ["journal:full"]
+    assert told(caplog) == ["journal:away"]
 
 
 @pytest.mark.invariant(1)
