@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from adapters.hl7v2.peek import BOM
+from adapters.hl7v2.search import holds
 from hie.model import Batch
 
 _CR_START = re.compile(
@@ -29,7 +30,7 @@ _BLANK = b"\r\n\t \x00\x1c"
 
 def split(raw: bytes) -> Batch:
     """The messages of a payload in order, bytes unchanged. A payload with one message comes back as it is."""
-    if raw.startswith(b"MSH") and b"\rMSH" not in raw and b"\nMSH" not in raw:
+    if raw.startswith(b"MSH") and not holds(raw, b"\rMSH") and not holds(raw, b"\nMSH"):
         return Batch((raw,))
     framed = b"\x0b" in raw
     parts = list(_framed(raw) if framed else _cut(raw))

@@ -14,18 +14,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from adapters.hl7v2.acknowledge import ACCEPTED, Wait, acknowledge, wait_for, wanted
-from adapters.hl7v2.batch import split
 from adapters.hl7v2.framing import frame
+from adapters.hl7v2.mllp_examine import Examined, Peeked, examine
 from adapters.hl7v2.mllp_pending import UNAVAILABLE, Pending
-from adapters.hl7v2.peek import ANSWERS, FORMAT, Header, check, header_of, keys, quirks, read_header
-from hie.errors import Rejected
-from hie.model import Acknowledgement, Arrival, Keys, Receipt
+from adapters.hl7v2.peek import FORMAT, Header
+from hie.model import Acknowledgement, Arrival, Receipt
 
 if TYPE_CHECKING:
     from adapters.hl7v2.mllp_connection import Connection
     from adapters.hl7v2.mllp_source import Listener
 
 log = logging.getLogger(__name__)
+LARGE = 512 * 1024
+"""Bytes of a frame from which on looking at it would hold up the loop."""
 MAX_FRAGMENT = 1024 * 1024
 NOT_ANSWERED = Acknowledgement("", 100, "", "incomplete frame")
 NOT_READ = Acknowledgement("AE", 207, "", "stored, but not read in time; the same message may be sent again")
@@ -39,6 +40,9 @@ class Answers:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._pending: deque[Pending] = deque()
+        self._frames: deque[tuple[bytes, tuple[str, ...], float]] = deque()
+        """A large frame that is being looked at, and those behind it."""
+        self._looking: asyncio.Task[None] | None = None
         self._reading: set[asyncio.Task[Acknowledgement]] = set()
         self._refused_in_row = 0
         self.uncommitted = 0
@@ -46,28 +50,45 @@ class Answers:
 
     def __len__(self) -> int:
         """Messages and batches that wait for an answer."""
-        return len(self._pending) + len(self._reading)
+        return len(self._pending) + len(self._reading) + len(self._frames)
 
     def take(self, payload: bytes, tolerated: tuple[str, ...], now: float) -> None:
-        """One frame: usually one message, perhaps a batch."""
-        listener = self._listener
-        odd = quirks(payload)
-        for quirk in odd:
-            listener.count("hie_framing_quirks_total", quirk=quirk)
-        flags = (*tolerated, *odd)
-        batch = split(payload)
-        if len(batch.messages) == 1 and not batch.header:
-            self._take(payload, flags, self._queue(b"", len(payload), now))
-        elif listener.settings.batches == "refuse" or not batch.messages:
-            refusal = Acknowledgement("AR", 200, "MSH", "one message a frame is taken here")
-            pending = self._queue(b"", len(payload), now)
-            self._store(payload, header_of(payload), None, refusal, flags, pending)
+        """One frame: usually one message, perhaps a batch. A large one is looked at beside the loop, and those behind it
+        wait for it."""
+        if self._frames or len(payload) > LARGE:
+            self._frames.append((payload, tolerated, now))
+            self.uncommitted += len(payload)
+            if len(self._frames) == 1:
+                self._looking = self._loop.create_task(self._look())
         else:
+            self._taken(self._examine(payload), tolerated, now)
+
+    async def _look(self) -> None:
+        while self._frames:
+            payload, tolerated, now = self._frames[0]
+            examined = await asyncio.to_thread(self._examine, payload)
+            self._frames.popleft()
+            self.uncommitted -= len(payload)
+            self._taken(examined, tolerated, now)
+        self._connection.settled()
+
+    def _examine(self, payload: bytes) -> Examined:
+        return examine(payload, self._listener.policy, refuse_batches=self._listener.settings.batches == "refuse")
+
+    def _taken(self, frame: Examined, tolerated: tuple[str, ...], now: float) -> None:
+        for quirk in frame.odd:
+            self._listener.count("hie_framing_quirks_total", quirk=quirk)
+        batch, flags = frame.batch, (*tolerated, *frame.odd)
+        if len(frame.messages) > 1 or batch.header:
             flags += ("batch",) if batch.header else ("several-in-frame",)
             flags += () if batch.complete else ("batch-incomplete",)
-            shared = self._queue(batch.header, len(payload), now) if batch.header else None
-            for message in batch.messages:
-                self._take(message, flags, shared or self._queue(b"", len(message), now))
+        shared = self._queue(batch.header, sum(map(len, batch.messages)), now) if batch.header else None
+        for message in frame.messages:
+            pending = shared or self._queue(b"", len(message.raw), now)
+            if message.acknowledgement:
+                self._listener.count("hie_framing_quirks_total", quirk="acknowledgement")
+            else:
+                self._store(message, flags, pending)
         if self._pending and not self._pending[0].left:
             self.flush()
 
@@ -101,39 +122,16 @@ class Answers:
         self.uncommitted += size
         return pending
 
-    def _take(self, raw: bytes, flags: tuple[str, ...], pending: Pending) -> None:
-        """Peeks at one message and sends it on to be stored. Only an acknowledgement is not stored."""
-        found: Keys | None = None
-        refusal: Acknowledgement | None = None
-        header: Header | None = None
-        try:
-            header = read_header(raw)
-            if header.type in ANSWERS:
-                self._listener.count("hie_framing_quirks_total", quirk="acknowledgement")
-                return
-            found = keys(header, raw)
-            check(header, self._listener.policy)
-        except Rejected as refused:
-            refusal = Acknowledgement(refused.ack, refused.err, refused.where, refused.text)
-        self._store(raw, header or header_of(b""), found, refusal, flags, pending)
-
-    def _store(
-        self,
-        raw: bytes,
-        header: Header,
-        found: Keys | None,
-        refusal: Acknowledgement | None,
-        flags: tuple[str, ...],
-        pending: Pending,
-    ) -> None:
+    def _store(self, message: Peeked, flags: tuple[str, ...], pending: Pending) -> None:
         listener = self._listener
         listener.count("hie_messages_received_total", format=FORMAT)
-        listener.count("hie_bytes_received_total", len(raw))
+        listener.count("hie_bytes_received_total", len(message.raw))
         slot = len(pending.headers)
-        pending.headers.append(header)
-        pending.outcomes.append(refusal or ACCEPTED)
+        pending.headers.append(message.header)
+        pending.outcomes.append(message.refusal or ACCEPTED)
         pending.left += 1
         try:
+            raw, _, found, refusal, _ = message
             arrival = Arrival(listener.feed, FORMAT, raw, self._connection.source, found, refusal, flags)
             future = asyncio.ensure_future(listener.accept(arrival))
         except Exception as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from adapters.hl7v2.search import find, holds
 from hie.errors import Rejected
 from hie.model import Keys
 
@@ -195,12 +196,12 @@ def quirks(raw: bytes) -> tuple[str, ...]:
     odd = []
     if raw.startswith(BOM):
         odd.append("bom")
-    if b"\n" in raw:
-        if b"\r\n" in raw:
+    if holds(raw, b"\n"):
+        if holds(raw, b"\r\n"):
             odd.append("crlf-segments")
-        elif b"\r" not in raw:
+        elif not holds(raw, b"\r"):
             odd.append("lf-segments")
-    if b"\x00" in raw:
+    if holds(raw, b"\x00"):
         odd.append("nul")
     return tuple(odd)
 
@@ -223,12 +224,12 @@ def _segments(raw: bytes, mark: bytes) -> list[bytes]:
     """Every segment that begins with `mark` ("PID|"), without its line end; long ones are cut at 8 KB."""
     found: list[bytes] = []
     for line_start in (b"\r", b"\n"):
-        at = raw.find(line_start + mark)
+        at = find(raw, line_start + mark)
         while at >= 0:
             line = raw[at + 1 : at + 8193]
             found.append(line[: _line_end(line)])
-            at = raw.find(line_start + mark, at + 1)
-        if found or b"\n" not in raw:
+            at = find(raw, line_start + mark, at + 1)
+        if found or not holds(raw, b"\n"):
             break
     return found
 

@@ -11,9 +11,10 @@ import pytest
 from adapters.hl7v2.framing import frame
 from adapters.hl7v2.mllp_caps import DRIP_SECONDS, Caps
 from adapters.hl7v2.mllp_source import Listener
+from adapters.hl7v2.search import PIECE, find
 from adapters.hl7v2.settings import MllpSource
 from hie.intake.budget import Budget
-from tests.adapters.hl7v2.mllp_bench import Bench, Memory, Tally, message, with_listener
+from tests.adapters.hl7v2.mllp_bench import BODY, Bench, Memory, Tally, message, with_listener
 
 CLOSED = "hie_connections_closed_total"
 
@@ -142,3 +143,25 @@ def test_the_budget_counts_over_all_listeners_and_the_heaviest_gives_way() -> No
         assert store.budget.used == 0
 
     asyncio.run(body())
+
+
+@pytest.mark.invariant(5)
+def test_small_messages_behind_a_large_one_keep_their_place() -> None:
+    """A large frame is looked at beside the loop: what comes behind it on the same connection waits, nobody else."""
+    large = message("L", body=BODY + b"OBX|1|TX|1^note||" + b"x" * 2_000_000 + b"\r")
+    several = large + message("M")
+
+    async def body(bench: Bench) -> None:
+        sent = frame(large) + frame(message("A")) + frame(several) + frame(message("B", version="9.9"))
+        assert await bench.ask(sent, 5, 10) == ["AA:L", "AA:A", "AA:L", "AA:M", "AR:B"]
+        assert [arrival.raw for arrival in bench.store.kept][:2] == [large, message("A")]
+        assert bench.listener.budget.used == 0
+
+    with_listener(body)
+
+
+@pytest.mark.parametrize("at", [0, 5, PIECE - 2, PIECE - 1, PIECE, PIECE + 7, 2 * PIECE - 3])
+def test_a_search_in_pieces_finds_what_lies_across_them(at: int) -> None:
+    raw = b"." * at + b"\rPID" + b"." * (3 * PIECE - at)
+    assert find(raw, b"\rPID") == raw.find(b"\rPID") == at
+    assert find(raw, b"\rPID", at + 1) == -1
