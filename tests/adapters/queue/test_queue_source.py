@@ -37,6 +37,12 @@ def feed(wire: Wire, queue: str) -> Iterator[Callable[..., Feed]]:
             one.stop()
 
 
+def empty(rabbit: Rabbit, queue: str) -> bool:
+    """Nothing waits, and nothing comes back from a consumer that has gone."""
+    time.sleep(1)
+    return rabbit.depth(queue) == 0
+
+
 def in_order(numbers: range) -> list[str]:
     return [f"M{n}" for n in numbers]
 
@@ -50,15 +56,7 @@ def test_messages_are_stored_in_order_and_acknowledged(rabbit: Rabbit, queue: st
     assert running.stored[7].raw == message(7)
     assert running.stored[7].source.endswith(f"/{queue}")
     running.stop()
-    assert rabbit.depth(queue) == 0
-
-
-def returned(rabbit: Rabbit, wire: Wire, queue: str) -> int:
-    """How many messages the broker has once the consumer has been cut off."""
-    wire.refusing = True
-    wire.cut()
-    time.sleep(1)
-    return rabbit.depth(queue)
+    assert empty(rabbit, queue)
 
 
 @pytest.mark.invariant(1)
@@ -71,13 +69,15 @@ def test_no_acknowledgement_before_the_commit(
     until(lambda: publishable(rabbit, queue), "declared")
     rabbit.publish(queue, message(1), message(2))
     until(lambda: running.offered == 2, "both offered to the store")
-    assert returned(rabbit, wire, queue) == 2
+    wire.refusing = True
+    wire.cut()
+    until(lambda: rabbit.depth(queue) == 2, "the broker has both again")
     # the commit ends after the connection has gone: the broker gives both again, and the journal would know them
     running.open.set()
     wire.refusing = False
     until(lambda: running.ids[-2:] == ["M1", "M2"] and len(running.ids) == 4, "given again", 60)
     running.stop()
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
 
 
 @pytest.mark.broken(1)
@@ -94,7 +94,10 @@ def test_an_acknowledgement_before_the_commit_would_lose(
     running = feed(declare=False)
     until(lambda: rabbit.depth(queue) == 0, "taken")
     time.sleep(0.5)
-    assert returned(rabbit, wire, queue) == 0
+    wire.refusing = True
+    wire.cut()
+    time.sleep(3)
+    assert rabbit.depth(queue) == 0, "nobody has them any more"
     assert running.stored == []
 
 
@@ -121,20 +124,20 @@ def test_while_the_store_is_away_messages_wait_with_growing_pauses(
     until(lambda: len(running.stored) == 20, "stored once it can be")
     assert running.ids == in_order(range(20))
     running.stop()
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
     assert "CANARY" not in caplog.text
 
 
 def test_waiting_for_the_store_does_not_count_as_deliveries(
     rabbit: Rabbit, queue: str, feed: Callable[..., Feed]
 ) -> None:
-    running = feed(delivery_limit=1)
-    running.refuse = lambda arrival: True
-    until(lambda: publishable(rabbit, queue), "declared")
+    rabbit.declare(queue, x_delivery_limit=1)
     rabbit.publish(queue, message(1))
+    running = feed(declare=False)
+    running.refuse = lambda arrival: True
     until(lambda: running.offered >= 4, "offered several times")
     running.stop(0.5)
-    assert rabbit.depth(f"{queue}.dead-letters") == 0
+    until(lambda: rabbit.depth(queue) == 1, "the broker has it still")
     (back,) = rabbit.take(queue)
     assert back.headers.get("x-delivery-count", 0) <= 1
 
@@ -166,7 +169,7 @@ def test_what_cannot_be_read_is_kept_and_acknowledged(rabbit: Rabbit, queue: str
     assert [a.raw for a in running.stored] == [b"no HL7 at all", b"\xff\x00\xfe", b""]
     assert all(a.refusal is not None and a.refusal.err == 100 for a in running.stored)
     running.stop()
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
 
 
 def test_what_cannot_be_read_goes_to_the_dead_letters_where_asked_for(
@@ -179,7 +182,7 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_where_asked_for(
     until(lambda: rabbit.depth(f"{queue}.dead-letters") == 1, "moved")
     assert [m.body for m in rabbit.take(f"{queue}.dead-letters")] == [b"no HL7 at all"]
     running.stop()
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
 
 
 def test_a_message_too_large_is_kept_and_goes_no_further(rabbit: Rabbit, queue: str, feed: Callable[..., Feed]) -> None:
@@ -214,7 +217,7 @@ def test_a_batch_is_taken_apart_and_acknowledged_as_a_whole(
     assert running.offered == 3, "what was stored is not offered again"
     assert running.stored[0].flags == ("batch",)
     running.stop()
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
 
 
 def test_no_more_in_hand_than_prefetch_says(rabbit: Rabbit, queue: str, feed: Callable[..., Feed]) -> None:
@@ -257,7 +260,7 @@ def test_connections_closed_by_force_under_load_lose_nothing(
     assert first == in_order(range(300)), "order of the broker"
     assert wire.connections >= 5
     running.stop()
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
 
 
 def test_a_broker_that_is_away_at_the_start_is_found_later(
@@ -335,7 +338,7 @@ def test_drain_answers_what_is_in_hand(rabbit: Rabbit, queue: str, feed: Callabl
     running.loop.call_soon_threadsafe(running.loop.call_later, 0.7, running.open.set)
     running.stop(10)
     assert len(running.stored) == 5
-    assert rabbit.depth(queue) == 0
+    assert empty(rabbit, queue)
     assert rabbit.take(queue) == []
 
 
