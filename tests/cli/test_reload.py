@@ -256,7 +256,7 @@ def test_a_message_whose_feed_has_gone_waits_for_it(tmp_path: Path) -> None:
         here.until(lambda: here.rows(asked) == [("quarantined", "feed-gone")], "it waits", LONG)
         here.config.write_text(text)
         reloaded(here)
-        here.asked("quarantine.release", ids=[here.message_id("LEFT")])
+        here.until(lambda: here.asked("quarantine.release", ids=[here.message_id("LEFT")]), "it is released", LONG)
         here.until(lambda: [m for m, _ in here.mllp.seen] == ["LEFT"], "it goes on", LONG)
 
 
