@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hie import registry
@@ -27,6 +28,7 @@ Found = tuple[tuple[str | int, ...], str, str, str]
 
 def contradictions(settings: Settings) -> Iterator[Found]:
     yield from _listeners(settings)
+    yield from _folders(settings)
     yield from _circles(settings)
     yield from _names_of_two(settings)
     yield from _taps(settings)
@@ -80,6 +82,25 @@ def _listeners(settings: Settings) -> Iterator[Found]:
                 yield where, f"port {number} is already the port of {who}", "port-twice", "one listener a port"
                 break
         taken.append((host, int(port), f"feed {feed.name}"))
+
+
+def _folders(settings: Settings) -> Iterator[Found]:
+    """One of two feeds on a folder would never see a file, and what a subscriber gets must not come in again."""
+    watched: dict[Path, str] = {}
+    for i, feed in enumerate(settings.feeds):
+        if feed.kind == "files" and feed.source.get("folder"):
+            folder = (settings.directory / str(feed.source["folder"])).resolve()
+            who = watched.setdefault(folder, feed.name)
+            if who != feed.name:
+                where = ("feeds", i, "source", "folder")
+                yield where, f"is already the folder of feed {who}", "folder-twice", "one feed a folder"
+    for i, subscriber in enumerate(settings.subscribers):
+        if subscriber.sink.get("kind") == "files" and subscriber.sink.get("folder"):
+            folder = (settings.directory / str(subscriber.sink["folder"])).resolve()
+            if folder in watched:
+                where = ("subscribers", i, "sink", "folder")
+                hint = "what leaves would come in again"
+                yield where, f"is the folder of feed {watched[folder]}", "folder-in-and-out", hint
 
 
 def beyond_loopback(host: str) -> bool:
