@@ -12,8 +12,11 @@ from heapq import heappop, heappush
 
 from hie.delivery.priority import HISTORY, LIVE, Priorities
 
-AT_ONCE = 8
+AT_ONCE = 32
 """Deliveries of history on their way to one subscriber at a time."""
+BESIDE_LIVE = 8
+"""The same within a second of a live one."""
+LIVE_SECONDS = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +43,8 @@ class Schedule:
         self._taken: set[int] = set()
         self._history: set[int] = set()
         """Those of `_taken` that are history."""
+        self._room = AT_ONCE
+        self._live_at = float("-inf")
         self._entries: dict[int, Entry] = {}
 
     def __len__(self) -> int:
@@ -70,7 +75,10 @@ class Schedule:
     def take(self, now: float, limit: int) -> list[Entry]:
         """Up to `limit` entries that are due and at the head of all their keys; each is in flight until told otherwise."""
         taken = self._due(LIVE, now, limit)
-        history = self._due(HISTORY, now, min(limit - len(taken), AT_ONCE - len(self._history)))
+        if taken:
+            self._live_at = now
+        self._room = BESIDE_LIVE if now - self._live_at < LIVE_SECONDS else AT_ONCE
+        history = self._due(HISTORY, now, min(limit - len(taken), self._room - len(self._history)))
         self._history.update(entry.id for entry in history)
         return taken + history
 
@@ -121,7 +129,7 @@ class Schedule:
 
     def next_due(self) -> float | None:
         """When something can be taken next; None where only an answer can change that."""
-        open_ = self._ready if len(self._history) < AT_ONCE else self._ready[:HISTORY]
+        open_ = self._ready if len(self._history) < self._room else self._ready[:HISTORY]
         return min((ready[0][0] for ready in open_ if ready), default=None)
 
     def _landed(self, entry: Entry) -> None:
