@@ -259,6 +259,7 @@ def test_connections_closed_by_force_under_load_lose_nothing(
     first = list(dict.fromkeys(running.ids))
     assert first == in_order(range(300)), "order of the broker"
     assert wire.connections >= 5
+    until(lambda: empty(rabbit, queue), "what was stored before a cut has come again and been acknowledged")
     running.stop()
     assert empty(rabbit, queue)
 
