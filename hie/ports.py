@@ -58,14 +58,19 @@ class Budget(Protocol):
         """`amount` bytes more (less, where negative) are held for `feed`."""
 
 
+class Verdict(Protocol):
+    """Whether a decoder can read an arrival that has been stored."""
+
+    def __call__(self, arrival: Arrival, /) -> Awaitable[Acknowledgement]:
+        """AA, or AE or AR with the decoder's condition. Takes as long as it takes: set a limit of your own. Raises nothing
+        for what the bytes are."""
+
+
 class Entrance(Accept, Protocol):
-    """What `accept` is inside the node. A source may do without the two; it must do without where they are absent."""
+    """What `accept` is inside the node. A source may do without the rest, and must where `accept` does not have it."""
 
     budget: Budget
-
-    def verdict(self, arrival: Arrival) -> Awaitable[Acknowledgement]:
-        """Whether a decoder can read an arrival that has been stored: AA, or AE or AR with the decoder's condition. Takes
-        as long as it takes: set a limit of your own. Raises nothing for what the bytes are."""
+    verdict: Verdict | None
 
 
 class Meter(Protocol):

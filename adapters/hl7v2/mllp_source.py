@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from adapters.hl7v2.mllp_caps import Caps, Share
@@ -17,11 +16,9 @@ from adapters.hl7v2.mllp_tls import Door, server_files
 from adapters.hl7v2.peek import Policy
 from adapters.hl7v2.settings import MllpSource
 from hie.errors import ConfigurationError
-from hie.model import Acknowledgement, Arrival
-from hie.ports import Accept, Meter, Source
+from hie.ports import Accept, Meter, Source, Verdict
 
 log = logging.getLogger(__name__)
-Verdict = Callable[[Arrival], Awaitable[Acknowledgement]]
 SWEEP_SECONDS = 0.5
 
 

@@ -6,20 +6,17 @@ from collections.abc import Awaitable
 
 from hie.intake.budget import Budget
 from hie.intake.reading import Reading
-from hie.model import Acknowledgement, Arrival, Receipt
-from hie.ports import Accept
+from hie.model import Arrival, Receipt
+from hie.ports import Accept, Verdict
 
 
 class Entrance:
-    """Implements hie.ports.Entrance."""
+    """Implements hie.ports.Entrance. `reading` None: there is nobody to ask."""
 
-    def __init__(self, accept: Accept, budget: Budget, reading: Reading) -> None:
+    def __init__(self, accept: Accept, budget: Budget, reading: Reading | None) -> None:
         self._accept = accept
         self.budget = budget
-        self._reading = reading
+        self.verdict: Verdict | None = reading.ask if reading is not None else None
 
     def __call__(self, arrival: Arrival) -> Awaitable[Receipt]:
         return self._accept(arrival)
-
-    def verdict(self, arrival: Arrival) -> Awaitable[Acknowledgement]:
-        return self._reading.ask(arrival)

@@ -99,7 +99,8 @@ async def run(
     taken: Accept = (
         journal.submit if progress is None else Pressure(journal.submit, progress, backlog, history=known.history)
     )
-    reading = Reading(directory, known.contexts)
+    # a node has a process that reads, and says how each feed's messages are to be read
+    reading = Reading(directory, known.contexts) if known.contexts else None
     accept = Entrance(taken, Budget(memory), reading)
     listeners = Listeners(lambda feed: feed.source(accept, meter))
 
