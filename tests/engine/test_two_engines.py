@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from hie.simulation import messages
+from hie.simulation.people import someone
 from hie.store.claims import LEASE
 from tests import databases
 from tests.faults import ledger
 from tests.faults.load import Load
+from tests.invariants.bench import opt_out
 from tests.node import Site
 
 ENGINES = ("engine", "engine-1")
@@ -58,6 +61,65 @@ def test_two_engines_share_the_work_and_keep_the_ledger(site: Site) -> None:
     assert not site.mllp.duplicates
     assert site.stop() == 0
     assert site.rows("SELECT count(*) FROM engine") == [(0,)], "a clean stop leaves nothing to wait for"
+
+
+@pytest.mark.invariant(5)
+def test_a_merge_of_two_patients_is_a_barrier_over_both_engines(site: Site) -> None:
+    site.start()
+    site.until(lambda: shared(site), "both have their share")
+    chance = random.Random(5)
+    sending = ("NORTH", "NORTHEHR", "NORTHCLINIC")
+    pairs = [((f"5{n}1", someone(chance)), (f"5{n}2", someone(chance))) for n in range(8)]
+    for n, pair in enumerate(pairs):
+        for mrn, person in pair:
+            site.send(messages.admission(person, mrn, *sending, "A04", f"{n}-0-{mrn}", f"V{mrn}"))
+    for n, pair in enumerate(pairs):
+        for mrn, person in pair:
+            site.send(messages.admission(person, mrn, *sending, "A08", f"{n}-1-{mrn}", f"V{mrn}"))
+        (survivor, person), (prior, _) = pair
+        site.send(messages.merge(person, survivor, prior, *sending, f"{n}-2-merge"))
+        site.send(messages.admission(person, survivor, *sending, "A08", f"{n}-3-{survivor}", f"V{survivor}"))
+    site.settled()
+    assert len(worked(site)) == 2
+    came = [tuple(map(int, control_id.split("-")[:2])) for control_id, _ in site.mllp.seen]
+    for n in range(len(pairs)):
+        phases = [phase for pair, phase in came if pair == n]
+        assert phases == sorted(phases), f"pair {n}"
+        assert phases.count(2) == 1, f"pair {n}"
+
+
+@pytest.mark.invariant(3)
+def test_a_revocation_reaches_the_engine_that_delivers(site: Site) -> None:
+    """Commands go to the first engine; one of the two subscribers belongs to the other."""
+    site.start()
+    site.until(lambda: shared(site), "both have their share")
+    person, sending = someone(random.Random(6)), ("NORTH", "NORTHEHR", "NORTHCLINIC")
+    site.send(messages.admission(person, "61", *sending, "A04", "before", "V61"))
+    site.settled()
+    site.consent(opt_out("61"))
+    site.send(messages.admission(person, "61", *sending, "A08", "after", "V61"))
+    site.settled()
+    assert {row["reason"] for row in site.deliveries("after")} == {"denied"}
+    assert {row["state"] for row in site.deliveries("before")} == {"delivered"}
+    assert site.mllp.of("after") == []
+
+
+def test_what_an_operator_does_reaches_the_engine_that_delivers(site: Site) -> None:
+    site.start()
+    site.until(lambda: shared(site), "both have their share")
+    person, sending = someone(random.Random(7)), ("NORTH", "NORTHEHR", "NORTHCLINIC")
+    names = ("emergency", "practice")
+    for name in names:
+        site.asked("subscriber.pause", name=name, reason="works")
+    time.sleep(2.5)  # a pause is heard of at the next look, each second
+    site.send(messages.admission(person, "71", *sending, "A04", "held", "V71"))
+    site.until(lambda: len(site.deliveries("held")) == 2, "both are queued")
+    time.sleep(1)
+    assert [row["state"] for row in site.deliveries("held")] == ["queued", "queued"]
+    for name in names:
+        site.asked("subscriber.resume", name=name)
+    site.settled()
+    assert {row["state"] for row in site.deliveries("held")} == {"delivered"}
 
 
 @pytest.mark.slow
