@@ -38,26 +38,24 @@ AWAY_SECONDS = 0.5
 """After a connection failed, arrivals are refused for so long without another try: senders learn at once."""
 CHANNEL = "hie_arrived"
 _LOCK = "SELECT count(pg_advisory_xact_lock(identity)) FROM unnest(%s::bigint[]) AS identity"
-_NUMBERS = "SELECT nextval('arrival_seq') FROM generate_series(1, %s)"
 _FIND = """
-SELECT n, first.day, first.seq
-FROM unnest(%(identities)s::bigint[], %(contents)s::bytea[], %(since)s::float8[])
-    WITH ORDINALITY AS asked(identity, content, since, n)
-CROSS JOIN LATERAL (
-    SELECT FROM arrival a WHERE a.identity = asked.identity AND a.day >= %(day)s LIMIT 1
-) known
+SELECT nextval('arrival_seq'), known.found, first.day, first.seq
+FROM unnest(%s::bigint[], %s::bytea[], %s::float8[]) AS asked(identity, content, since)
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM arrival a WHERE a.identity = asked.identity AND a.day >= %s LIMIT 1
+) known ON true
 LEFT JOIN LATERAL (
     SELECT day, seq FROM arrival a
-    WHERE a.identity = asked.identity AND a.content = asked.content AND a.day >= %(day)s AND a.received_at >= asked.since
+    WHERE a.identity = asked.identity AND a.content = asked.content AND a.day >= %s AND a.received_at >= asked.since
     ORDER BY a.received_at, a.seq LIMIT 1
-) first ON true
+) first ON known.found
 """
 _INSERT = """
 INSERT INTO arrival (day, seq, received_at, feed, heading, duplicate_of, sha256, identity, content, codec, key_id, raw) VALUES
 """
 _NONE = 0
 """Stands for no identity on the way: one type for every value is one statement to prepare."""
-_CHUNKS = (64, 16, 4, 1)
+_CHUNKS = (64, 32, 16, 8, 4, 2, 1)
 _PENDING = """
 WITH pending AS (
     INSERT INTO pending (lane, seq, day, lanes, priority)
@@ -105,8 +103,7 @@ class PostgresJournal(JournalWriter):
             partition.make(connection, self._day)
         connection.execute("BEGIN")
         try:
-            self._find_repeats(connection, rows)
-            numbers = [seq for (seq,) in connection.execute(_NUMBERS, (len(rows),))]
+            numbers = self._find_repeats(connection, rows)
             receipts = number(rows, (Position(self._day, seq) for seq in numbers))
             self._insert(connection, [self._values(row, seq) for row, seq in zip(rows, numbers, strict=True)])
             self._note_pending(connection, rows, numbers)
@@ -122,26 +119,22 @@ class PostgresJournal(JournalWriter):
             raise ConnectionError("the commit is in doubt")
         return receipts
 
-    def _find_repeats(self, connection: Connection[tuple[Any, ...]], rows: list[Row]) -> None:
-        """Marks rows that repeat an earlier accepted one, of this group or of any intake."""
-        asked = [row for row in rows if row.fingerprint is not None]
-        if not asked:
-            return
-        marks = [row.fingerprint for row in asked if row.fingerprint]
-        # a statement of its own: the look-up must see what was committed while this one waited
-        connection.execute(_LOCK, (sorted({mark.identity for mark in marks}),))
-        found = connection.execute(
-            _FIND,
-            {
-                "identities": [mark.identity for mark in marks],
-                "contents": [mark.content for mark in marks],
-                "since": [row.since for row in asked],
-                "day": day_of(min(row.since for row in asked)),
-            },
-        )
-        known = {n: Earlier(True, Position(day, seq).message_id if day else None) for n, day, seq in found}
-        places = {id(row): n for n, row in enumerate(asked, 1)}
-        repeats.mark(asked, lambda row: known.get(places[id(row)], Earlier()))
+    def _find_repeats(self, connection: Connection[tuple[Any, ...]], rows: list[Row]) -> list[int]:
+        """Marks rows that repeat an earlier accepted one, of this group or of any intake; answers a number for each row."""
+        marks = [row.fingerprint for row in rows]
+        if identities := {mark.identity for mark in marks if mark}:
+            # a statement of its own: the look-up must see what was committed while this one waited
+            connection.execute(_LOCK, (sorted(identities),))
+        day = day_of(min(row.since for row in rows))
+        places = [mark.identity if mark else None for mark in marks], [mark.content if mark else None for mark in marks]
+        found = connection.execute(_FIND, (*places, [row.since for row in rows], day, day)).fetchall()
+        known = {
+            id(row): Earlier(True, Position(day, seq).message_id if day else None)
+            for row, (_, there, day, seq) in zip(rows, found, strict=True)
+            if there
+        }
+        repeats.mark([row for row in rows if row.fingerprint], lambda row: known.get(id(row), Earlier()))
+        return [seq for seq, *_ in found]
 
     def _values(self, row: Row, seq: int) -> tuple[object, ...]:
         """In the order of the columns."""

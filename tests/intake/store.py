@@ -47,10 +47,6 @@ class Store:
     def url(self) -> str:
         return self.database.url(self.directory)
 
-    @property
-    def kind(self) -> type[JournalWriter]:
-        return Journal if self.database.kind == SQLITE else PostgresJournal
-
     def opens(self, **options: object) -> JournalWriter:
         if self.database.kind == SQLITE:
             return Journal(self.directory, **{"reserve_bytes": 0, **options})  # type: ignore[arg-type]

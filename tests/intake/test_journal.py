@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hie.errors import NotFound, StoreUnavailable
+from hie.intake import repeats
 from hie.intake.dedupe import SAME_ID, Window
 from hie.intake.lanes import lane_of
 from hie.intake.position import START, Position
@@ -235,7 +236,7 @@ def test_one_control_id_for_everything_stays_cheap(store: Store) -> None:
 
 @pytest.mark.broken(6)
 def test_without_the_look_up_a_repeat_has_a_second_effect(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.kind, "_find_repeats", lambda self, db, rows: None)
+    monkeypatch.setattr(repeats, "mark", lambda rows, earlier: None)
     receipts = store.submit(arrival(), arrival())
     assert [receipt.duplicate_of for receipt in receipts] == ["", ""], "the check above would fail"
 

@@ -269,7 +269,7 @@ def test_a_write_that_hangs_is_given_up(store: Store, monkeypatch: pytest.Monkey
 
     async def body(journal: JournalWriter) -> None:
         await journal.submit(arrival("A"))
-        monkeypatch.setattr(module, "_NUMBERS", "SELECT pg_sleep(600) FROM generate_series(1, %s)")
+        monkeypatch.setattr(module, "_LOCK", "SELECT pg_sleep(600), %s::bigint[]")
         with pytest.raises(StoreUnavailable):
             await journal.submit(arrival("B"))
         monkeypatch.undo()
