@@ -46,7 +46,6 @@ async def feeds(request: Request, _: Principal) -> Response:
         counts=Counter(str(row.word) for row in rows),
         words=[str(word) for word in Word],
         subscribers=subscribers,
-        trouble=[s for s in subscribers if s.word is not Word.HEALTHY],
         waiting=waiting,
         needed=needed,
         unreadable=unreadable,

@@ -49,7 +49,7 @@ NOTES = {
     "stopped": "Stopped where it is. It goes on when somebody says so.",
     "resumed-repair": "It goes on where it was.",
     "purged": "Purged, with the reason given.",
-    "tried": "Tried again with today's decoders; each has its new outcome on its own page.",
+    "tried": "Being tried again with today's decoders, oldest first; each has its new outcome on its own page.",
     "nothing": "Nothing matched any more: nothing was changed.",
 }
 """What a page says after a change; the address carries the key alone."""

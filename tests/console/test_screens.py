@@ -28,12 +28,16 @@ PAGES = {
     "deadletters": "/console/deadletters?subscriber=county-ed&reason=refused",
     "confirm": "/console/deadletters/ask",
     "quarantine": "/console/quarantine",
-    "repairs": "/console/repairs",
+    "repairs": "/console/quarantine/release",
     "audit": "/console/audit",
     "settings": "/console/settings",
     "error": "/console/nothing",
 }
-FORMS = {"content": {"reason": "delivery-problem"}, "confirm": {"subscriber": "county-ed", "reason": "refused"}}
+FORMS = {
+    "content": {"reason": "delivery-problem"},
+    "confirm": {"subscriber": "county-ed", "reason": "refused"},
+    "repairs": {"feed": "harbor", "reason": "undecodable"},
+}
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt-get install chromium-headless-shell")
 
@@ -48,7 +52,11 @@ def test_pages_as_a_browser_draws_them(story: Region, tmp_path: Path, scheme: st
     )[0]
     kept = Path(os.environ.get("HIE_SCREENSHOTS", tmp_path / "screens"))
     kept.mkdir(parents=True, exist_ok=True)
-    names = list(PAGES) if scheme == "light" and width > 1000 else ["feeds", "message", "login"]
+    names = (
+        list(PAGES)
+        if scheme == "light" and width > 1000
+        else ["feeds", "message", "login", "deadletters", "quarantine"]
+    )
     with story.browser("root") as browser:
         style = browser.client.get("/console/static/console.css").text
         for name in names:
