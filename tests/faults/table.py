@@ -9,7 +9,7 @@ behind a refusal), `open` or `closed`, then what became of each message (`C1 rou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from adapters.hl7v2.framing import frame
 from tests.adapters.hl7v2.mllp_bench import BODY, message
@@ -27,8 +27,6 @@ class Row:
     sent: str
     expected: tuple[str, ...]
     script: Script
-    own_node: bool = field(default=False)
-    """Leaves the node stopped or in trouble: the next row starts it anew."""
 
 
 def wire(
@@ -325,6 +323,5 @@ ROWS = [
         "SIGTERM in the middle of a frame",
         ("AA:STOP1", "closed", "a new connection is refused", "exit 0", "STOP1 routed after the next start"),
         scripts.shutdown,
-        own_node=True,
     ),
 ]  # fmt: skip
