@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -235,11 +236,13 @@ class Shared:
         future.add_done_callback(lambda done: done.exception())
 
     async def _keep_tailing(self) -> None:
+        looked = 0.0
         while True:
-            idle = await _wait(self._tail_now, TAIL)
+            await _wait(self._tail_now, TAIL)
             try:
                 await self._tail()
-                if idle:
+                if time.monotonic() - looked >= TAIL:
+                    looked = time.monotonic()
                     self.engine.deliveries.pause(await self._in(self._tailing, self._paused))
             except (StoreUnavailable, DBAPIError) as error:
                 log.warning("tail-failed", kind=type(error).__name__)
@@ -294,11 +297,8 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Until it is set, which it then is no more, or for `seconds`: True where those passed."""
-    try:
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Until it is set, which it then is no more, or for `seconds`."""
+    with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return True
-    event.clear()
-    return False
+        event.clear()
