@@ -128,7 +128,11 @@ TABLE = (
     Declared("hie_subscriber_paused", "state", "1 where an operator has paused the subscriber.", ("subscriber",)),
     Declared("hie_store_readable", "state", "1 where the states could be read at this scrape, else 0."),
     Declared("hie_journal_bytes", "state", "Size of the journal on disk."),
-    Declared("hie_disk_free_bytes", "state", "Bytes that can still be written under the state directory."),
+    Declared(
+        "hie_disk_free_bytes",
+        "state",
+        "Bytes that can still be written where state, journal and database lie, by the fullest.",
+    ),
     Declared(
         "hie_certificate_expiry_timestamp_seconds",
         "state",

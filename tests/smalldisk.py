@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 MEGABYTES = 480
+PATIENCE = 300
 HOW = "needs root and loop devices: run as root, in a container with --privileged or --cap-add SYS_ADMIN and /dev/loop*"
 
 
@@ -36,8 +38,12 @@ class SmallDisk:
         Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
 
     def repair(self) -> None:
-        """Unmounted, checked, mounted again: nobody may have a file open there."""
-        _run("umount", str(self.place))
+        """Unmounted as soon as nobody has a file open there, checked, mounted again."""
+        for _ in range(PATIENCE):
+            with suppress(RuntimeError):
+                _run("umount", str(self.place))
+                break
+            time.sleep(0.2)
         # 1: errors were corrected
         _run("e2fsck", "-p", "-f", str(self.image), good=(0, 1))
         self.mount()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from sqlalchemy import Connection, select
 from starlette.requests import Request
@@ -71,6 +72,9 @@ async def _disk(node: Services) -> bool:
 
 
 def disk_free(node: Services) -> int:
-    """Bytes that the node's user may still write under `var/`."""
-    stat = os.statvfs(node.var)
-    return stat.f_bavail * stat.f_frsize
+    """Bytes that the node's user may still write where there are fewest: state, journal, the file of SQLite."""
+    places = [node.var, node.var / "journal"]
+    if node.settings.database.startswith("sqlite:///"):
+        places.append(Path(node.settings.database.removeprefix("sqlite:///")).parent)
+    stats = [os.statvfs(place) for place in places if place.exists()]
+    return min((stat.f_bavail * stat.f_frsize for stat in stats), default=0)

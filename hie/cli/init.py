@@ -26,5 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     shutil.copytree(examples() / "demo", target, dirs_exist_ok=True)
     main = target / "hie.yaml"
     main.write_text(main.read_text().replace("var: ../../var/demo", "var: var").replace("name: demo", "name: region"))
-    print(f"{target}: change participants.yaml, feeds/ and subscribers/, then: hie check --config {main}")
+    print(f"{target}: change participants.yaml, feeds/ and subscribers/, then:")
+    for line in ("hie check", "hie doctor", "hie run"):
+        print(f"  {line} --config {main}")
     return 0
