@@ -153,16 +153,26 @@ async def slowloris(site: TableSite) -> list[str]:
 SLOW = ("first-byte-timeout", "inter-byte-timeout", "frame-timeout", "idle-timeout")
 
 
+def accepted(site: TableSite, sender: Sender) -> list[list[str]]:
+    """What the kernel's table says of the node's end of a connection to `north`."""
+    mine = sender.writer.get_extra_info("sockname")[1]
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    ports = [[int(place.split(":")[1], 16) for place in row[1:3]] for row in rows]
+    return [row for row, port in zip(rows, ports, strict=True) if port == [site.north, mine]]
+
+
+async def read_by_node(site: TableSite, sender: Sender) -> None:
+    """A reset takes with it what the other side has not read yet."""
+    await site.later(lambda: [row[4].split(":")[1] for row in accepted(site, sender)] == ["00000000"])
+
+
 async def half_open(site: TableSite) -> list[str]:
     """The kernel's own word: timer 2 of /proc/net/tcp is the keep-alive of the accepted socket."""
     sender = await site.dial()
     await answered(sender, "HALFOPEN")
     await asyncio.sleep(0.5)
-    mine = sender.writer.get_extra_info("sockname")[1]
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    ports = [(int(r[1].split(":")[1], 16), int(r[2].split(":")[1], 16), r[5].split(":")[0]) for r in rows]
-    timers = [timer for local, remote, timer in ports if (local, remote) == (site.north, mine)]
+    timers = [row[5].split(":")[0] for row in accepted(site, sender)]
     return ["TCP keep-alive runs" if timers == ["02"] else f"timers {timers}"]
 
 
@@ -178,7 +188,7 @@ async def reset_in_frame(site: TableSite) -> list[str]:
     fragments = await asyncio.to_thread(site.fragments)
     sender = await site.dial()
     await sender.say(b"\x0b" + message("RESET")[:60])
-    await asyncio.sleep(0.1)
+    await read_by_node(site, sender)
     sender.reset()
     kept = await fact(site, "quarantined fragment", lambda: site.fragments() == fragments + 1)
     heard = await answered(await site.dial(), "RESET")
@@ -188,6 +198,7 @@ async def reset_in_frame(site: TableSite) -> list[str]:
 async def reset_before_ack(site: TableSite) -> list[str]:
     sender = await site.dial()
     await sender.say(frame(message("RESEND")))
+    await read_by_node(site, sender)
     sender.reset()
     await asyncio.to_thread(site.became, "RESEND")
     heard = await answered(await site.dial(), "RESEND")
