@@ -30,6 +30,7 @@ from hie.model import DeliveryState
 from hie.outcomes import DELIVERY_REASONS
 from hie.ports import Meter, Sink
 from hie.sections import Subscriber
+from hie.store import subscribers
 from hie.store.writer import Writer
 
 log = get_logger(__name__)
@@ -183,6 +184,10 @@ class Dispatcher:
 
     async def _first_transaction(self, entries: dict[int, Entry]) -> None:
         def first(connection: Connection) -> Begun:
+            if connection.dialect.name == "postgresql" and self.subscriber.name in subscribers.paused(connection):
+                # told to another engine: who paused it has been answered, so nothing more begins
+                self.paused = True
+                return Begun([], [], [])
             begun = self.gate.begin(connection, self.subscriber, prepared)
             failpoint("before-t1-commit")
             return begun
