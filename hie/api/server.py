@@ -59,6 +59,7 @@ def run(settings: Settings, listener: socket.socket | None = None) -> None:
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=30,
             limit_concurrency=1000,
+            backlog=1024,
             h11_max_incomplete_event_size=64 * 1024,
             proxy_headers=False,
         )
@@ -77,14 +78,13 @@ def run(settings: Settings, listener: socket.socket | None = None) -> None:
 
 
 def bind(http: Http) -> socket.socket:
-    """A listening socket. Raises ConfigurationError where the address cannot be had."""
+    """A socket that has the address, and listens once the web process is there to answer. Raises ConfigurationError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it every answer waits 40 ms
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((http.host, http.port))
-        listener.listen(1024)
     except OSError as error:
         listener.close()
         raise ConfigurationError(
