@@ -198,8 +198,8 @@ def test_a_stopped_repair_goes_on_where_it_was(site: Site, hie: Hie) -> None:
 @pytest.mark.invariant(9)
 def test_reprocessed_under_another_configuration(site: Site, hie: Hie) -> None:
     """The feed's time zone was wrong: times change, the newest address stays, and the newest message goes once more."""
-    site.send(visit("9701", "RP-1", "A08", "1 Old St").replace(b"+0000", b""))
-    site.send(visit("9701", "RP-2", "A08", "2 New St").replace(b"+0000", b""))
+    site.send(visit("9801", "RP-1", "A08", "1 Old St").replace(b"+0000", b""))
+    site.send(visit("9801", "RP-2", "A08", "2 New St").replace(b"+0000", b""))
     site.settled()
     assert hie("reprocess", "--feed", "north", "--dry-run")[1]["counts"].get("changed", 0) == 0
     site.stop()
@@ -216,7 +216,7 @@ def test_reprocessed_under_another_configuration(site: Site, hie: Hie) -> None:
         code, done = hie("reprocess", *ids, "--yes")
         assert (code, done["counts"]["changed"]) == (0, 2)
         site.settled()
-        bodies = [body for _, body, _ in site.fhir.seen if b"V9701" in body]
+        bodies = [body for _, body, _ in site.fhir.seen if b"V9801" in body]
         assert len(bodies) == 3, "the older of the two was told anew by the newer one"
         assert b"2 New St" in bodies[-1]
         assert b"1 Old St" not in bodies[-1]
