@@ -118,7 +118,7 @@ def test_dead_letters_from_the_command_line(site: Site, hie: Hie) -> None:
     assert hie("deadletters", "show", str(first["id"]))[1]["content"] is None
     assert hie("deadletters", "show", str(first["id"]), "--content")[0] == 2
     shown = hie("deadletters", "show", str(first["id"]), "--content", "--because", "delivery-problem")[1]
-    assert any("V9510" in line for line in shown["content"])
+    assert any("V951" in line for line in shown["content"])
     assert site.rows("SELECT 1 FROM audit WHERE kind = 'query' AND body LIKE '%delivery-problem%'")
     assert hie("deadletters", "release", "--subscriber", "practice", "--dry-run")[1]["total"] == 3
     site.fhir.status = lambda body: 200
@@ -127,7 +127,7 @@ def test_dead_letters_from_the_command_line(site: Site, hie: Hie) -> None:
     assert hie("deadletters", "release", "--subscriber", "practice", "--yes")[1]["done"] == 2
     site.settled()
     states = [row["state"] for n in range(3) for row in site.deliveries(f"DL-{n}", "practice")]
-    assert states == ["delivered", "delivered", "purged"]
+    assert sorted(states) == ["delivered", "delivered", "purged"]
     assert hie("deadletters", "list", "--subscriber", "practice")[1]["groups"] == {}
 
 
