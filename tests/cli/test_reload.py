@@ -121,8 +121,9 @@ def change(here: Site, *pairs: tuple[str, str]) -> None:
 
 def scraped(here: Site, name: str) -> str:
     with here.web("admin") as client:
-        match = re.search(rf"^{name}(\{{.*\}})? (\S+)$", client.get("/metrics").text, re.MULTILINE)
-    assert match is not None
+        answer = client.get("/metrics")
+    match = re.search(rf"^{name}(\{{.*\}})? (\S+)$", answer.text, re.MULTILINE)
+    assert match is not None, (answer.status_code, answer.text[:500])
     return (match[1] or "") + match[2]
 
 

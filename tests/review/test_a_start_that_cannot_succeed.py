@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hie.intake import process
+from hie.intake.listeners import Listeners
+from hie.intake.process import IntakeFeed
 
 CONFIG = """\
 var: {var}
@@ -63,17 +64,21 @@ def test_a_node_that_runs_there_already(tmp_path: Path) -> None:
 def test_the_feed_that_cannot_listen_is_named(caplog: pytest.LogCaptureFixture) -> None:
     from hie.errors import ConfigurationError
 
-    class Taken:
-        async def start(self) -> None:
-            raise ConfigurationError("taken", code="address-in-use")
-
     class Free:
         async def start(self) -> None:
             return None
 
+        async def drain(self, seconds: float) -> None:
+            return None
+
+    class Taken(Free):
+        async def start(self) -> None:
+            raise ConfigurationError("taken", code="address-in-use")
+
     async def bind() -> None:
-        for task in await process._bind({"north": Taken(), "south": Free()}):  # type: ignore[dict-item]
-            task.cancel()
+        listeners = Listeners(lambda feed: Taken() if feed.name == "north" else Free())
+        await listeners.start([IntakeFeed("north", "hl7v2", "mllp"), IntakeFeed("south", "hl7v2", "mllp")])
+        await listeners.drain(1)
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(bind())
