@@ -24,28 +24,35 @@ def prepare(settings: Settings) -> list[str]:
     """Lines for the operator's terminal (the one place where the first password appears)."""
     check_packages()
     migrate(settings.database_url)
+    engine = open_writer(settings.database_url)
+    try:
+        with engine.begin() as connection:
+            lines = _fill(connection, settings)
+    finally:
+        engine.dispose()
+    SealKey.open(key_path(settings.var), create=True)
+    return lines
+
+
+def _fill(connection: Connection, settings: Settings) -> list[str]:
     lines = []
     now = time.time()
-    engine = open_writer(settings.database_url)
-    with engine.begin() as connection:
-        _refuse_lost(connection, settings)
-        if connection.dialect.name == "postgresql":
-            claims.refuse_twin(connection, settings.name, claims.home_of(settings.var))
-        if password := ensure_first_administrator(connection, now):
-            lines.append(
-                f"hie: first start: user admin, password {password} (shown once; `hie access set-password admin` makes another)"
-            )
-        feeds = [feed.name for feed in settings.feeds if feed.kind == "http"]
-        secrets = settings.var / "secrets"
-        for name in ensure_feed_tokens(connection, feeds, secrets, now):
-            lines.append(f"hie: first start: token of feed {name} in {token_path(secrets, name)}")
-        known = connection.execute(select(configuration.c.hash).where(configuration.c.hash == settings.hash)).first()
-        if known is None:
-            connection.execute(
-                insert(configuration).values(hash=settings.hash, loaded_at=now, body=settings.model_dump_json())
-            )
-    engine.dispose()
-    SealKey.open(key_path(settings.var), create=True)
+    _refuse_lost(connection, settings)
+    if connection.dialect.name == "postgresql":
+        claims.refuse_twin(connection, settings.name, claims.home_of(settings.var))
+    if password := ensure_first_administrator(connection, now):
+        lines.append(
+            f"hie: first start: user admin, password {password} (shown once; `hie access set-password admin` makes another)"
+        )
+    feeds = [feed.name for feed in settings.feeds if feed.kind == "http"]
+    secrets = settings.var / "secrets"
+    for name in ensure_feed_tokens(connection, feeds, secrets, now):
+        lines.append(f"hie: first start: token of feed {name} in {token_path(secrets, name)}")
+    known = connection.execute(select(configuration.c.hash).where(configuration.c.hash == settings.hash)).first()
+    if known is None:
+        connection.execute(
+            insert(configuration).values(hash=settings.hash, loaded_at=now, body=settings.model_dump_json())
+        )
     return lines
 
 

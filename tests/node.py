@@ -132,8 +132,9 @@ class Site:
         ack_seconds: float = 5,
         give_up: str = "1h",
         database: Database = EMBEDDED,
-        engines: int = 1,
+        engines: int = 0,
     ) -> None:
+        """`engines` 0: as such a site has, one on SQLite, two on PostgreSQL."""
         self.directory = directory
         self.database = database
         self.var = directory / "var"
@@ -152,7 +153,7 @@ class Site:
             CONFIG.format(
                 http=self.http, north=self.north, river=self.river, mllp_sink=port, http_sink=fhir,
                 north_uri=NORTH_URI, river_uri=RIVER_URI, ack_seconds=ack_seconds, give_up=give_up,
-                database=database.setting, engines=engines,
+                database=database.setting, engines=engines or (2 if database.kind == POSTGRESQL else 1),
             )
         )  # fmt: skip
         self.node = NodeProcess(self.config, self.log)
@@ -169,7 +170,7 @@ class Site:
 
     def start(self, failpoint: str = "", wait: bool = True) -> None:
         self.node = NodeProcess(self.config, self.log, {"HIE_FAILPOINT": failpoint})
-        self.node.start(self.ports if wait else [], 60)
+        self.node.start(self.ports if wait else [], 120)
         if wait:
             self.until(lambda: self.asked("ping") is not None, "the engine answers")
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import databases
+from tests.databases import Database
 from tests.faults import ledger
 from tests.faults.load import Load
 from tests.node import Site
 
-# the second number: at which pass the process dies, again in each of its lives
+# the second number: at which pass the process dies, again in each of its lives; both engines where there are two
 PLACES = {
     "intake-before-commit:9": "intake",
     "intake-after-commit:9": "intake",
@@ -30,11 +32,12 @@ PLACES = {
     "web-before-intake:5": "web",
     "web-after-intake:5": "web",
 }
+KEEPERS = ("intake", "engine")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    running = Site(tmp_path)
+def site(tmp_path: Path, database: Database) -> Iterator[Site]:
+    running = Site(tmp_path, database=database)
     yield running
     running.close()
 
@@ -45,7 +48,17 @@ def deaths(site: Site, process: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.invariant(1, 2, 5, 6)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("database", "place"),
+    # pool and web know nothing of the database
+    [
+        (kind, place)
+        for kind in databases.BOTH
+        for place in PLACES
+        if kind == databases.SQLITE or PLACES[place] in KEEPERS
+    ],
+    indirect=["database"],
+)
 def test_a_process_that_dies_there_loses_nothing(site: Site, place: str) -> None:
     site.start(place)
     load = Load(site, seed=len(place))

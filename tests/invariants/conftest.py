@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import databases, node
 from tests.databases import Database
 from tests.invariants.bench import Bench
 from tests.node import Site
@@ -17,12 +18,11 @@ def bench(tmp_path: Path, database: Database) -> Iterator[Bench]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One running node for the tests of a module; each uses people of its own."""
-    running = Site(tmp_path_factory.mktemp("site"))
-    try:
-        running.start()
+@pytest.fixture(scope="module", params=databases.BOTH)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One running node for the tests of a module; each uses people of its own. On PostgreSQL it has two engines."""
+    with (
+        databases.database(request.param) as made,
+        node.site(tmp_path_factory.mktemp("site"), database=made) as running,
+    ):
         yield running
-    finally:
-        running.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +17,8 @@ from starlette.routing import Route
 
 from hie import settings
 from hie.simulation.usage import tree
+from tests import databases
+from tests.databases import Database
 from tests.node import Site
 
 DOORS = (
@@ -107,12 +109,20 @@ def test_state_and_sockets_are_the_nodes_users_alone(site: Site) -> None:
                 assert not stat.S_IMODE(mode) & 0o077, name
 
 
+@pytest.fixture
+def empty(site: Site) -> Iterator[Database]:
+    with databases.database(site.database.kind, empty=True) as made:
+        yield made
+
+
 @pytest.mark.invariant(10)
-def test_every_new_node_has_a_password_of_its_own_that_no_file_keeps(site: Site, tmp_path: Path) -> None:
+def test_every_new_node_has_a_password_of_its_own_that_no_file_keeps(
+    site: Site, empty: Database, tmp_path: Path
+) -> None:
     from hie import first_start
 
     config = tmp_path / "hie.yaml"
-    config.write_text(site.config.read_text())
+    config.write_text(site.config.read_text().replace(f'"{site.database.setting}"', f'"{empty.setting}"', 1))
     other = settings.load(config)
     other.var.mkdir()
     for name in ("keys", "secrets"):
@@ -124,3 +134,4 @@ def test_every_new_node_has_a_password_of_its_own_that_no_file_keeps(site: Site,
     assert first_start.prepare(other) == [], "the second start announces nothing"
     stored = b"".join(path.read_bytes() for path in site.var.rglob("*") if path.is_file())
     assert mine.encode() not in stored
+    assert mine not in str(site.rows("SELECT * FROM credential"))

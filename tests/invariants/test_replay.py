@@ -6,6 +6,7 @@ import os
 import random
 import signal
 
+import orjson
 import pytest
 
 from hie.simulation import documents, messages
@@ -97,14 +98,17 @@ def test_a_frozen_engine_sends_nothing_it_decided_before_a_revocation(site: Site
         asking.start()
         os.kill(pid, signal.SIGCONT)
         asking.join(20)
-        revoked = site.rows("SELECT seq FROM audit WHERE kind = 'consent-change' ORDER BY seq DESC LIMIT 1")[0][0]
-        site.settled()
-        message_id = site.message_id(f"REP-3{number}-1")
-        begun = site.rows(
-            "SELECT seq FROM audit WHERE kind = 'disclosure-begun' AND json_extract(body, '$.message') = ?", message_id
-        )
         assert answers
-        assert all(seq < revoked for (seq,) in begun)
+        begun = "SELECT count(*) FROM disclosure JOIN message ON message.id = message_id WHERE control_id = ?"
+        before = site.rows(begun, f"REP-3{number}-1")
+        site.settled()
+        assert site.rows(begun, f"REP-3{number}-1") == before
+        # each engine has a chain: within one, the order is known to the record
+        [revoked] = site.rows("SELECT chain, seq FROM audit WHERE kind = 'consent-change' ORDER BY at DESC LIMIT 1")
+        message_id = site.message_id(f"REP-3{number}-1")
+        told = site.rows("SELECT chain, seq, body FROM audit WHERE kind = 'disclosure-begun'")
+        places = [(chain, seq) for chain, seq, body in told if orjson.loads(body)["message"] == message_id]
+        assert all(seq < revoked[1] for chain, seq in places if chain == revoked[0])
 
 
 @pytest.mark.invariant(9)
@@ -150,7 +154,7 @@ def test_a_quarantined_message_released_is_decided_by_todays_consent(site: Site)
     assert site.rows("SELECT outcome FROM message WHERE id = ?", id) == [("quarantined",)]
     for _ in range(2):
         assert site.asked("quarantine.release", ids=[id]) == {"count": 1}
-    assert site.rows("SELECT outcome, count(*) FROM message WHERE id = ?", id) == [("quarantined", 1)]
+    assert site.rows("SELECT outcome FROM message WHERE id = ?", id) == [("quarantined",)]
     assert site.deliveries("REP-6-1") == []
 
 

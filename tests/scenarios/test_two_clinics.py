@@ -11,6 +11,7 @@ import pytest
 
 from hie.simulation import messages
 from hie.simulation.people import someone
+from tests import databases
 from tests.faults import ledger
 from tests.invariants.bench import opt_out
 from tests.node import Site, site
@@ -18,9 +19,12 @@ from tests.node import Site, site
 PERSON = someone(random.Random(2026)).named(ssn="923-45-6789")
 
 
-@pytest.fixture(scope="module")
-def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("region")) as running:
+@pytest.fixture(scope="module", params=databases.BOTH)
+def region(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with (
+        databases.database(request.param) as made,
+        site(tmp_path_factory.mktemp("region"), database=made) as running,
+    ):
         yield running
 
 
