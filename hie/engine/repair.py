@@ -121,6 +121,10 @@ class Repairs:
                 log.warning("repair-waits", code=error.code)
                 await asyncio.sleep(1)
                 continue
+            except Exception as error:  # a defect: the repair stands where it is, and the engine goes on
+                log.error("repair-stands", command=f"repair {id}", kind=type(error).__name__)
+                await asyncio.sleep(5)
+                continue
             pause = done / run.rate if run.rate else 0.0
             await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
 
