@@ -120,10 +120,16 @@ def change(here: Site, *pairs: tuple[str, str]) -> None:
 
 
 def scraped(here: Site, name: str) -> str:
-    with here.web("admin") as client:
-        answer = client.get("/metrics")
-    match = re.search(rf"^{name}(\{{.*\}})? (\S+)$", answer.text, re.MULTILINE)
-    assert match is not None, (answer.status_code, answer.text[:500])
+    found: list[re.Match[str]] = []
+
+    def answered() -> bool:
+        with here.web("admin") as client:
+            match = re.search(rf"^{name}(\{{.*\}})? (\S+)$", client.get("/metrics").text, re.MULTILINE)
+        found.extend([match] if match else [])
+        return bool(found)
+
+    here.until(answered, f"{name} is scraped", LONG)
+    (match,) = found
     return (match[1] or "") + match[2]
 
 
