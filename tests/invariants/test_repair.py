@@ -390,7 +390,7 @@ def test_an_old_a08_read_anew_overwrites_nothing_newer(bench: Bench, monkeypatch
 @pytest.mark.broken(9)
 def test_a_reprocess_that_takes_old_for_new_is_caught(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        Identity, "replay", lambda self, connection, arrival, _=None: self.attribute(connection, [arrival])[0]
+        Identity, "replay", lambda self, connection, arrival, *_, **__: self.attribute(connection, [arrival])[0]
     )
     monkeypatch.setattr(hie.again, "look", lambda *_: {})
     newer = reprocessed_old(bench, monkeypatch)
