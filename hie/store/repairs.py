@@ -136,8 +136,8 @@ def turn(connection: Connection, id: int, state: str, now: float) -> None:
 
 def outcomes(connection: Connection, id: int) -> dict[str, int]:
     """Deliveries of a repair by their state now."""
-    query = select(delivery.c.state, func.count()).where(delivery.c.run == id).group_by(delivery.c.state)
-    return {state: n for state, n in connection.execute(query.order_by(delivery.c.state))}
+    query = select(delivery.c.state, func.count().label("n")).where(delivery.c.run == id).group_by(delivery.c.state)
+    return {row.state: row.n for row in connection.execute(query.order_by(delivery.c.state))}
 
 
 def under_way(connection: Connection, id: int) -> int:
