@@ -25,7 +25,9 @@ def tap_port() -> int:
 @pytest.fixture
 def site(tmp_path: Path, tap_port: int) -> Iterator[Site]:
     running = Site(tmp_path)
-    text = running.config.read_text().replace("    participant: emergency\n", "    participant: emergency\n    shadow: true\n")
+    text = running.config.read_text().replace(
+        "    participant: emergency\n", "    participant: emergency\n    shadow: true\n"
+    )
     assert "shadow: true" in text
     tap = f"  - {{name: tap, participant: north-clinic, tap: emergency, source: {{kind: mllp, port: {tap_port}}}}}\n"
     running.config.write_text(text.replace("subscribers:\n", tap + "subscribers:\n"))
