@@ -137,6 +137,8 @@ class Site:
         """`engines` 0: as such a site has, one on SQLite, two on PostgreSQL."""
         self.directory = directory
         self.database = database
+        count = engines or (2 if database.kind == POSTGRESQL else 1)
+        self.engines = ["engine", *(f"engine-{n}" for n in range(1, count))]
         self.var = directory / "var"
         self.log = directory / "node.log"
         self.loop = asyncio.new_event_loop()
@@ -153,7 +155,7 @@ class Site:
             CONFIG.format(
                 http=self.http, north=self.north, river=self.river, mllp_sink=port, http_sink=fhir,
                 north_uri=NORTH_URI, river_uri=RIVER_URI, ack_seconds=ack_seconds, give_up=give_up,
-                database=database.setting, engines=engines or (2 if database.kind == POSTGRESQL else 1),
+                database=database.setting, engines=count,
             )
         )  # fmt: skip
         self.node = NodeProcess(self.config, self.log)

@@ -71,7 +71,8 @@ def test_a_revocation_names_what_was_begun_and_the_retry_does_not_happen(site: S
     site.until(lambda: len(sent_after(site, (0, 0), "9002")) == 4, "both arrived")
     assert site.consent(opt_out("9002"))["begun"] == 2
     before = mark(site)
-    site.kill("engine")
+    for name in site.engines:
+        site.kill(name)
     site.fhir.gate.set()
     site.mllp.answer = lambda message: b"AA"
     site.settled()
