@@ -118,13 +118,15 @@ class Gate:
         epoch = epochs.read(connection, everyone)
         consents = self.judge.consents(connection, epoch)
         repaired = again.look(connection, subscriber, rows.values())
+        original = subscriber.encoder == "original"
+        raws = self.journal.get_all({row.message_id for row in rows.values()}) if original else {}
         prepared = []
         for id in ids:
             row = rows[id]
             stored = bodies[row.message_id, row.idx]
             eid = eids[row.mpi_record]
             candidates = [consents[c] for c in sorted(possible.get(eid, ()))]
-            raw = self.journal.get(row.message_id).envelope.raw if subscriber.encoder == "original" else b""
+            raw = raws[row.message_id].envelope.raw if raws else b""
             source = self.feeds.get(stored.feed, "")
             unpacked = body.unpack(stored.body, stored.codec)
             earlier = repaired.get(id)

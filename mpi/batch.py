@@ -48,6 +48,8 @@ class Batch:
         self.rows: dict[int, Row] = {}
         self.members: dict[int, list[int]] = {}
         self.found: dict[int, list[int]] = {}
+        self._read: set[int] = set()
+        """Keys that were looked up: once a batch, since what it adds itself is found without."""
         self.local: dict[int, tuple[int, str, str, str]] = {}
         """Local hash -> (record id, authority, type, value)."""
         self.aliases: set[int] = set()
@@ -79,8 +81,8 @@ class Batch:
     def read_candidates(self, keys: Iterable[int], known: Iterable[int]) -> None:
         """Fills `found` for all keys, and reads whole persons: each record found with all records of its person."""
         ids = set(known)
-        wanted = list(dict.fromkeys(keys))
-        cold = [key for key in wanted if key not in self._hot]
+        cold = [key for key in dict.fromkeys(keys) if key not in self._hot and key not in self._read]
+        self._read.update(cold)
         for key, id_ in self._sql.rows(self._connection, self._sql.by_key, cold) if cold else ():
             self.found.setdefault(key, []).append(id_)
         for key, there in self.found.items():

@@ -34,7 +34,7 @@ from hie.store import subscribers
 from hie.store.writer import Writer
 
 log = get_logger(__name__)
-BATCH = 32
+BATCH = 64
 
 
 class _Sent(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +63,10 @@ class Reader:
         if row is None:
             raise NotFound(f"no message {message_id} in the journal", hint="it may be past its retention")
         return self._entry(position.day, row)
+
+    def get_all(self, message_ids: Collection[str]) -> dict[str, Entry]:
+        """As `get`, for several."""
+        return {id: self.get(id) for id in message_ids}
 
     def latest(self) -> Position:
         """Position of the newest row, START where the journal is empty."""
