@@ -20,6 +20,8 @@ _SESSION = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply';
 -- a day that was empty when its statements were planned would else be read whole, as long as the plan is kept
 SET enable_seqscan = off;
+-- what a plan without a choice is charged for that would have it compiled: a second for a look-up of a millisecond
+SET jit = off;
 -- no statement_timeout: it would end the wait for a synchronous standby, and call the commit good
 -- what an intake that is gone had begun is ended soon, so that its locks are in nobody's way
 SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';

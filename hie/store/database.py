@@ -45,7 +45,8 @@ def _postgresql(url: str, *settings: str, **options: Any) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
-        for setting in settings:
+        # short statements, often: compiling one costs more than it can ever win
+        for setting in ("SET jit = off", *settings):
             connection.execute(setting)
         connection.commit()
 
