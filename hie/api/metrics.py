@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, column, func, select, table
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from hie.access.roles import Principal
 from hie.api.health import disk_free
 from hie.certificates import certificate_files
+from hie.counted import Counted
 from hie.errors import HieError
 from hie.metrics import DECLARED
 from hie.reload import told
@@ -38,8 +39,8 @@ async def metrics(request: Request, _: Principal) -> Response:
 
 def _text(node: Services) -> bytes:
     registry = CollectorRegistry()
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    if directory := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Counted(registry, Path(directory))
     registry.register(States(node))
     return generate_latest(registry)
 

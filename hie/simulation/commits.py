@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector
+
+from hie.counted import Counted
 
 COUNTED = ("hie_journal_commits_total", "hie_store_commits_total")
 
 
 def commits(var: Path) -> int:
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(var / "metrics"))  # type: ignore[no-untyped-call]
+    Counted(registry, var / "metrics")
     return int(
         sum(sample.value for family in registry.collect() for sample in family.samples if sample.name in COUNTED)
     )

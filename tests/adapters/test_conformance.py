@@ -32,7 +32,7 @@ def test_every_rule_has_its_check() -> None:
     assert [rule for rule, tests in CHECKS.items() if not tests] == ["fuzzed"]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [p for p in PACKAGES if ADAPTERS[p].quality["fuzzed"][0] == "done"])
 def test_what_says_fuzzed_has_a_test_on_generated_input(package: str) -> None:
     folder = ROOT / "tests" / package.replace(".", "/")
     assert any("@given(" in file.read_text("utf-8") for file in folder.glob("test_*.py"))
