@@ -17,6 +17,8 @@ from tests.region.broker import Publisher
 from tests.region.configuration import ARCHIVE, LAB, NORTH, RIVER, Places
 
 PEOPLE = 12
+AGAIN = ("AE", "CE")
+"""The journal is away for a moment."""
 
 
 class Senders:
@@ -71,7 +73,7 @@ class Senders:
         sender = Sender("127.0.0.1", port)
         async for number in self._paced():
             control_id, message = self._message(authority, connection, number)
-            while (code := (await sender.send(message, 120)).decode()) in ("AE", "CE"):  # the journal is away: try again
+            while (code := (await sender.send(message, 120)).decode()) in AGAIN:
                 self.resends += 1
                 await asyncio.sleep(0.2)
             self._took(feed, control_id, code)
