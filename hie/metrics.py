@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import lru_cache
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -221,7 +221,14 @@ class NoMeter:
     def observe(self, name: str, value: float, **labels: str) -> None: ...
 
 
-@lru_cache(maxsize=1)
+_lock = threading.Lock()
+_meter: PrometheusMeter | None = None
+
+
 def meter() -> PrometheusMeter:
     """The process's meter. Safe to take before a fork: prometheus-client gives each process files of its own."""
-    return PrometheusMeter()
+    global _meter
+    if _meter is None:
+        with _lock:  # two threads that ask first would each declare every metric
+            _meter = _meter or PrometheusMeter()
+    return _meter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class Journal:
 
     def get(self, message_id: str) -> Entry:
         return Entry(Position.of(message_id), self.bench.envelopes[message_id], None, "", (), 0)
+
+    def get_all(self, message_ids: Collection[str]) -> dict[str, Entry]:
+        return {id: self.get(id) for id in message_ids}
 
     def close(self) -> None: ...
 
