@@ -14,7 +14,10 @@ MESSAGE_REASONS: dict[str, tuple[MessageOutcome, str]] = {
     "fragment": (MessageOutcome.QUARANTINED, "a frame that never ended; the bytes are kept"),
     "undecodable": (MessageOutcome.QUARANTINED, "no record can be made of the bytes"),
     "no-subject": (MessageOutcome.QUARANTINED, "the message is about no patient"),
-    "decoder-crashed": (MessageOutcome.QUARANTINED, "decoding ended its process twice; the message is kept for study"),
+    "decoder-crashed": (
+        MessageOutcome.QUARANTINED,
+        "decoding ended its process again and again; the message is kept for study",
+    ),
     "feed-gone": (
         MessageOutcome.QUARANTINED,
         "its feed was taken out of the configuration before it was read; released once the feed is back, it goes on",

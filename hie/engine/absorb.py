@@ -22,7 +22,9 @@ from hie.store.writer import Writer
 from hie.understand import Understood
 
 log = get_logger(__name__)
-MAX_TRIES = 2
+MAX_TRIES = 4
+"""Ends of a worker with the same message in hand before the message is to blame: an operator, or a machine out of memory, may
+end one or two that had nothing to do with it."""
 
 
 def gathering(size: int, full: int) -> float:
