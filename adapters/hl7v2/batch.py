@@ -16,15 +16,15 @@ from adapters.hl7v2.search import holds
 from hie.model import Batch
 
 _CR_START = re.compile(
-    rb"(?<=\r)\n*(?=(?:MSH|FHS|BHS|BTS|FTS)[^0-9A-Za-z\s])"
+    rb"(?<=\r)\n*(?=(?:MSH|FHS|BHS|BTS|FTS)[^0-9A-Za-z\s\x80-\xff])"
     # behind a line feed alone (files, one message a line) only a whole header, up to its type: a text may quote one
-    rb"|(?<=\n)(?=MSH([^0-9A-Za-z\s])[^0-9A-Za-z\s]{1,5}\1(?:(?:(?!\1)[^\r\n])*+\1){6}[A-Z]{3}"
-    rb"|(?:FHS|BHS)([^0-9A-Za-z\s])[^0-9A-Za-z\s]{1,5}\2|(?:BTS|FTS)[^0-9A-Za-z\s])"
+    rb"|(?<=\n)(?=MSH([^0-9A-Za-z\s\x80-\xff])[^0-9A-Za-z\s\x80-\xff]{1,5}\1(?:(?:(?!\1)[^\r\n])*+\1){6}[A-Z]{3}"
+    rb"|(?:FHS|BHS)([^0-9A-Za-z\s\x80-\xff])[^0-9A-Za-z\s\x80-\xff]{1,5}\2|(?:BTS|FTS)[^0-9A-Za-z\s\x80-\xff])"
 )
-_LF_START = re.compile(rb"(?<=\n)(?=(?:MSH|FHS|BHS|BTS|FTS)[^0-9A-Za-z\s])")
+_LF_START = re.compile(rb"(?<=\n)(?=(?:MSH|FHS|BHS|BTS|FTS)[^0-9A-Za-z\s\x80-\xff])")
 _FRAME = re.compile(rb"\x0b([^\x0b]*?)\x1c(?=[\r\n\x0b]|\Z)")
 _LINE = re.compile(rb"([^\r\n]*)([\r\n]*)(.*)", re.DOTALL)
-_ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)[^0-9A-Za-z\s]")
+_ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)[^0-9A-Za-z\s\x80-\xff]")
 _BLANK = b"\r\n\t \x00\x1c"
 
 

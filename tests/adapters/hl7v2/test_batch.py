@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.hl7v2.batch import split
@@ -78,6 +78,7 @@ def test_counts_of_batches(raw: bytes, complete: bool) -> None:
     assert split(raw).complete is complete
 
 
+@example([message(1), message(1), b"BTS", BOM, message(1)])
 @given(
     st.lists(
         st.sampled_from([message(1), b"\n", b"\x0b", b"\x1c\r", b"FHS|^~\\&|A\r", b"BTS", b"FTS|9\r", b"MSH", BOM])
