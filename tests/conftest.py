@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from hypothesis import HealthCheck, settings
 
 from tests import databases
@@ -27,13 +26,15 @@ INVARIANTS = {
     9: "replay passes today's identity and consent",
     10: "closed by default",
 }
-settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any-machine")
 NO_SKIPS = os.environ.get("HIE_NO_SKIPS") == "1"
-# a gate says of the same code the same thing twice; `make test` at a desk looks elsewhere each time
-settings.register_profile("gate", derandomize=True)
-if NO_SKIPS:
-    settings.load_profile("gate")
+settings.register_profile(
+    # a gate says of the same code the same thing twice; `make test` at a desk looks elsewhere each time
+    "any-machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=NO_SKIPS,
+)
+settings.load_profile("any-machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
