@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -202,13 +203,26 @@ def _short(path: Path) -> str:
 
 
 async def _kill_intake(stage: Stage) -> None:
-    """SIGKILL for the intake process once a third of the day has been acknowledged; measures until the next acknowledgement."""
-    while len(stage.north.acknowledged) + len(stage.river.acknowledged) < 60:
+    """SIGKILL for the intake process once a third of the day has been acknowledged; measures until the first
+    acknowledgement of the one that takes its place: the dead one's last answers may still be on their way."""
+
+    def acknowledged() -> int:
+        return len(stage.north.acknowledged) + len(stage.river.acknowledged)
+
+    def intake() -> int:
+        with suppress(ValueError):  # being written at this moment
+            return stage.node.child(stage.settings.var, "intake")
+        return 0
+
+    while acknowledged() < 60:
         await asyncio.sleep(0.005)
-    before = len(stage.north.acknowledged) + len(stage.river.acknowledged)
-    os.kill(stage.node.child(stage.settings.var, "intake"), signal.SIGKILL)
+    before, dead = acknowledged(), intake()
+    os.kill(dead, signal.SIGKILL)
     killed = time.perf_counter()
     stage.note = "intake killed (kill -9); the senders try again"
-    while len(stage.north.acknowledged) + len(stage.river.acknowledged) <= before + 2:
+    while intake() in (0, dead):
+        await asyncio.sleep(0.005)
+    known = acknowledged()
+    while acknowledged() == known:
         await asyncio.sleep(0.005)
     stage.crash = {"after": before, "seconds": time.perf_counter() - killed}
