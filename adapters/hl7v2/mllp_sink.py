@@ -31,7 +31,6 @@ class _Line(asyncio.Protocol):
         self._control_id = b""
         self.transport: asyncio.Transport | None = None
         self.answer: asyncio.Future[tuple[str, str]] | None = None
-        self.unmatched = 0
         self.last_used = 0.0
 
     @property
@@ -67,8 +66,6 @@ class _Line(asyncio.Protocol):
         mine = control_id == self._control_id or (not control_id and code not in POSITIVE)
         if self.answer is not None and not self.answer.done() and code and mine:
             self.answer.set_result((code, condition))
-        else:
-            self.unmatched += 1
 
     def eof_received(self) -> bool:
         return False

@@ -65,6 +65,28 @@ def ordering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=0.0, metavar="N", help="at most so many a second")
 
 
+def of_messages(parser: argparse.ArgumentParser, outcomes: str) -> None:
+    """What a repair of messages or their deliveries takes beside: ids, outcomes (named in the help), a repair to follow."""
+    parser.add_argument("what", nargs="*", metavar="MESSAGE_ID", help="messages by id; or the word `list`")
+    choices(parser)
+    parser.add_argument("--outcome", action="append", default=[], metavar="STATE", help=outcomes)
+    ordering(parser)
+    parser.add_argument("--resume", type=int, metavar="ID", help="go on with a repair, and follow it")
+    parser.add_argument("--stop", type=int, metavar="ID", help="stop a repair where it is")
+    common(parser)
+
+
+def of_repairs(arguments: argparse.Namespace, settings: Settings) -> int | None:
+    """What was asked about repairs that were ordered before: the exit code, or None where a new one is asked for."""
+    if arguments.what == ["list"]:
+        return listed(arguments, settings)
+    if arguments.resume is not None:
+        return resume(arguments, settings, arguments.resume)
+    if arguments.stop is not None:
+        return stop(arguments, settings, arguments.stop)
+    return None
+
+
 def selection(arguments: argparse.Namespace, **more: Any) -> Selection:
     """Raises ConfigurationError where nothing is chosen, or a name that there is not."""
     from hie.errors import ConfigurationError, HieError
@@ -175,6 +197,35 @@ def listed(arguments: argparse.Namespace, settings: Settings) -> int:
         print(
             f"{run['id']:>5}  {at}  {run['kind']:<12} {run['state']:<8} {run['done']}/{run['total']}  {which}  {came}"
         )
+    return 0
+
+
+def overview(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    kind: str,
+    which: Selection,
+    plain: Callable[[Any], dict[str, Any]],
+    line: str,
+    nothing: str,
+) -> int:
+    """Groups with their counts, and the oldest rows, each as `line` formats it."""
+    from hie.chosen import counted, everything
+    from hie.cli.direct import reading
+
+    with reading(settings) as connection:
+        groups = counted(connection, kind, which)
+        rows = connection.execute(everything(connection, kind, which).limit(max(0, arguments.limit)))
+        oldest = [plain(row) for row in rows]
+    if arguments.json:
+        write({"groups": groups, "oldest": oldest})
+        return 0
+    for name, n in groups.items():
+        print(f"{n:>9,}  {name}")
+    for row in oldest:
+        print(line.format(**row))
+    if not groups:
+        print(nothing)
     return 0
 
 

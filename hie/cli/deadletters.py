@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.all = True
     which = chosen.selection(arguments, messages=arguments.message, numbers=arguments.delivery)
     if arguments.action == "list":
-        return _list(arguments, settings, which)
+        return chosen.overview(arguments, settings, "deadletters", which, _plain, LINE, "No dead letters.")
     if arguments.action == "purge":
         return _purge(arguments, settings, which)
     return chosen.order(
@@ -69,30 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 FIELDS = ("id", "message_id", "subscriber", "reason", "text", "answer", "attempts", "queued_at", "finished_at", "key")
 
+LINE = "{id:>9}  {message_id}  {subscriber:<16} {reason:<14} {text}"
+
 
 def _plain(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in FIELDS}
-
-
-def _list(arguments: argparse.Namespace, settings: Settings, which: Selection) -> int:
-    from hie.chosen import counted, everything
-    from hie.cli import chosen
-    from hie.cli.direct import reading
-
-    with reading(settings) as connection:
-        groups = counted(connection, "deadletters", which)
-        rows = connection.execute(everything(connection, "deadletters", which).limit(max(0, arguments.limit)))
-        oldest = [_plain(row) for row in rows]
-    if arguments.json:
-        chosen.write({"groups": groups, "oldest": oldest})
-        return 0
-    for name, n in groups.items():
-        print(f"{n:>9,}  {name}")
-    for row in oldest:
-        print(f"{row['id']:>9}  {row['message_id']}  {row['subscriber']:<16} {row['reason']:<14} {row['text']}")
-    if not groups:
-        print("No dead letters.")
-    return 0
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:

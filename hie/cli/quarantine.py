@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.all = True
     which = chosen.selection(arguments, messages=arguments.message)
     if arguments.action == "list":
-        return _list(arguments, settings, which)
+        return chosen.overview(arguments, settings, "quarantine", which, _plain, LINE, "Nothing is in quarantine.")
     if arguments.action == "purge":
         return _purge(arguments, settings, which)
     return chosen.order(
@@ -66,30 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 FIELDS = ("id", "feed", "format", "event", "control_id", "received_at", "outcome", "reason", "text", "flags")
 
+LINE = "{id}  {feed:<16} {event:<10} {reason:<16} {text}"
+
 
 def _plain(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in FIELDS}
-
-
-def _list(arguments: argparse.Namespace, settings: Settings, which: Selection) -> int:
-    from hie.chosen import counted, everything
-    from hie.cli import chosen
-    from hie.cli.direct import reading
-
-    with reading(settings) as connection:
-        groups = counted(connection, "quarantine", which)
-        rows = connection.execute(everything(connection, "quarantine", which).limit(max(0, arguments.limit)))
-        oldest = [_plain(row) for row in rows]
-    if arguments.json:
-        chosen.write({"groups": groups, "oldest": oldest})
-        return 0
-    for name, n in groups.items():
-        print(f"{n:>9,}  {name}")
-    for row in oldest:
-        print(f"{row['id']}  {row['feed']:<16} {row['event']:<10} {row['reason']:<16} {row['text']}")
-    if not groups:
-        print("Nothing is in quarantine.")
-    return 0
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -18,16 +18,8 @@ import argparse
 def configure(parser: argparse.ArgumentParser) -> None:
     from hie.cli import chosen
 
-    parser.add_argument("what", nargs="*", metavar="MESSAGE_ID", help="messages by id; or the word `list`")
-    chosen.choices(parser)
-    parser.add_argument(
-        "--outcome", action="append", default=[], metavar="STATE", help="delivered, denied, withheld ..."
-    )
+    chosen.of_messages(parser, "delivered, denied, withheld ...")
     parser.add_argument("--as-new", action="store_true", help="under a new key that names the one it replaces")
-    chosen.ordering(parser)
-    parser.add_argument("--resume", type=int, metavar="ID", help="go on with a repair, and follow it")
-    parser.add_argument("--stop", type=int, metavar="ID", help="stop a repair where it is")
-    chosen.common(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,12 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hie.cli.configuration import settings_of
 
     settings = settings_of(arguments.config)
-    if arguments.what == ["list"]:
-        return chosen.listed(arguments, settings)
-    if arguments.resume is not None:
-        return chosen.resume(arguments, settings, arguments.resume)
-    if arguments.stop is not None:
-        return chosen.stop(arguments, settings, arguments.stop)
+    if (answered := chosen.of_repairs(arguments, settings)) is not None:
+        return answered
     which = chosen.selection(arguments, messages=arguments.what, outcomes=arguments.outcome)
     return chosen.order(
         arguments,

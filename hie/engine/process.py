@@ -26,7 +26,7 @@ from hie.engine.deliveries import Deliveries
 from hie.engine.dispatch import Dispatcher
 from hie.engine.ownership import Alone, Ownership
 from hie.engine.shared import Shared
-from hie.errors import Fenced
+from hie.errors import Fenced, HieError
 from hie.gate import Gate
 from hie.identify import Identity
 from hie.intake.postgres import is_postgres
@@ -181,8 +181,7 @@ class Front:
     async def open(self) -> None:
         await self._server.start()
         await self._commands.repairs.work.resume()
-        failed = lambda error: log.error("seal-failed", code=error.code, text=error.text)  # noqa: E731
-        self._sealing = asyncio.create_task(self._sealer.keep(failed))
+        self._sealing = asyncio.create_task(self._sealer.keep(_seal_failed))
 
     async def close(self) -> None:
         await self._server.close()
@@ -192,6 +191,10 @@ class Front:
     async def seal(self) -> None:
         """The last one, over everything that this node has written."""
         await asyncio.to_thread(self._sealer.seal)
+
+
+def _seal_failed(error: HieError) -> None:
+    log.error("seal-failed", code=error.code, text=error.text)
 
 
 def run(settings: Settings, number: int, wake: int, progress: Progress) -> None:

@@ -47,12 +47,6 @@ SELECT day, seq, received_at, heading, duplicate_of, sha256, codec, key_id, raw,
     ) p, LATERAL (SELECT * FROM arrival WHERE day = p.day AND seq = p.seq LIMIT 1) a
 ) found WHERE before < %(bytes)s ORDER BY priority, seq
 """
-_BEFORE = """
-SELECT EXISTS (
-    SELECT FROM pending p JOIN pending me ON (p.priority, p.seq) < (me.priority, me.seq)
-    WHERE p.lane = ANY(%(lanes)s) AND me.seq = %(seq)s AND me.lane = %(lane)s
-)
-"""
 _HELD_UP = """
 SELECT EXISTS (
     SELECT 1 FROM pending p JOIN pending q ON q.lane = ANY(%s) AND (q.priority, q.seq) < (p.priority, p.seq)
@@ -96,11 +90,6 @@ class PostgresReader:
         """
         asked = {"lanes": list(lanes), "busy": list(in_flight), "limit": limit, "bytes": max_bytes}
         return [(self._entry(row), tuple(row[9])) for row in self._rows(_TAKE, asked)]
-
-    def pending_before(self, seq: int, lanes: Sequence[int]) -> bool:
-        """Whether in any of these lanes, all of which row `seq` lies in, another row comes before it."""
-        asked = {"seq": seq, "lane": lanes[0], "lanes": list(lanes)}
-        return bool(self._rows(_BEFORE, asked)[0][0])
 
     def held_up(self, seq: int, first: int, lanes: Collection[int]) -> bool:
         """Whether something is pending in `lanes` that goes before the row of this number. `first`: the row's first lane."""

@@ -167,8 +167,8 @@ def test_what_is_live_comes_before_what_is_history(store: Store, reader: Postgre
     old = taken[1]
     with connect(store.url) as connection:  # as if both lay in one lane
         connection.execute("UPDATE pending SET lane = 7 WHERE lane <> 7")
-    assert reader.pending_before(old[0].position.seq, [7])
-    assert not reader.pending_before(taken[0][0].position.seq, [7])
+    assert reader.held_up(old[0].position.seq, 7, [7])
+    assert not reader.held_up(taken[0][0].position.seq, 7, [7])
 
 
 def test_a_batch_is_cut_short_by_its_bytes(store: Store, reader: PostgresReader) -> None:
