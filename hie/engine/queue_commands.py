@@ -26,8 +26,10 @@ class QueueCommands:
         }
 
     async def _purge(self, actor: str, ids: list[int], reason: str) -> dict[str, Any]:
+        numbers = [int(id) for id in ids]
+
         def work(connection: Connection) -> list[int]:
-            purged = subscribers.purge(connection, ids, reason, time.time())
+            purged = subscribers.purge(connection, numbers, reason, time.time())
             self._note(connection, actor, "delivery.purge", len(purged))
             return purged
 

@@ -272,3 +272,9 @@ def test_a_replay_under_the_consent_of_then_is_caught(bench: Bench, monkeypatch:
     bench.command("deadletters.release", ids=[id])
     bench.deliver(id)
     assert len(disclosed_against_a_deny(bench.chain())) == 1
+
+
+def test_ids_that_are_no_numbers_are_the_callers_mistake(bench: Bench) -> None:
+    """ValueError is what the control server answers `bad-request` to; the database is not asked."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        bench.command("delivery.purge", ids=["x"], reason="a test")
