@@ -1,4 +1,4 @@
-"""The segment tables (`tables/segments.tsv`) compiled to functions: which field goes to which FHIR element, and how.
+"""The segment tables (`tables/segments/*.tsv`) compiled to functions: which field goes to which FHIR element, and how.
 
 A row is `SEG-n <tab> name <tab> Resource.path <tab> how`. Several rows may name one field. `python` marks a field that the
 segment's own code reads, `structure` one that orders or steers (set ids, delimiters). A field without a row is listed
@@ -40,9 +40,11 @@ class Row:
 
 @lru_cache(maxsize=1)
 def rows() -> tuple[Row, ...]:
-    """The built-in table, in order."""
-    text = files("adapters.hl7v2").joinpath("tables/segments.tsv").read_text("utf-8")
-    return tuple(Row(*line.split("\t")[:4]) for line in text.splitlines() if line and not line.startswith("#"))
+    """The built-in tables; the rows of a segment stand in one file, in order."""
+    folder = files("adapters.hl7v2").joinpath("tables/segments")
+    texts = [file.read_text("utf-8") for file in sorted(folder.iterdir(), key=lambda file: file.name)]
+    lines = "".join(texts).splitlines()
+    return tuple(Row(*line.split("\t")[:4]) for line in lines if line and not line.startswith("#"))
 
 
 def _compile(found: tuple[Row, ...]) -> Rules:
