@@ -15,6 +15,7 @@ import orjson
 from adapters.ccda.place import Places
 from adapters.ccda.tree import Node, Tree
 from hie.codes.systems import from_oid, from_v2_name, is_oid
+from hie.fhir import digits
 from hie.fhir.ids import resource_id
 from hie.model import FeedContext, Resource, Source, Warning
 
@@ -242,4 +243,4 @@ def without(value: Any, gone: set[str]) -> Any:
 
 
 def _digest(resource: Resource) -> str:
-    return sha256(orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return sha256(digits.dumps(resource, orjson.OPT_SORT_KEYS)).hexdigest()

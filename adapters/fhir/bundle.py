@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from hie.errors import PermanentRefusal
+from hie.fhir import digits
 from hie.fhir.ids import resource_id
 from hie.fhir.provenance import ABSENT, render
 from hie.model import Resource, Source, SubscriberContext, View
@@ -48,7 +49,7 @@ def encode(view: View, context: SubscriberContext) -> bytes:
         "type": "transaction",
         "entry": [_entry(resource) for resource in resources],
     }
-    return orjson.dumps(bundle, option=orjson.OPT_SORT_KEYS)
+    return digits.dumps(bundle, orjson.OPT_SORT_KEYS)
 
 
 def _once(resources: list[Resource]) -> list[Resource]:

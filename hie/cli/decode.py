@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from hie.errors import ConfigurationError, HieError, Rejected
+from hie.fhir import digits
 from hie.fhir.provenance import provenance
 from hie.model import FeedContext, Record
 
@@ -108,7 +109,7 @@ def decode_file(path: Path, decode: Decode, context: FeedContext, out: BinaryIO)
 
 def write(out: BinaryIO, line: dict[str, Any]) -> None:
     try:
-        out.write(orjson.dumps(line) + b"\n")
+        out.write(digits.dumps(line) + b"\n")
     except (TypeError, orjson.JSONEncodeError):
         import json  # integers beyond 64 bits
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from hie.fhir import digits
+
 if TYPE_CHECKING:
     from hie.settings import Settings
 
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = explain(settings, raw, arguments.feed, arguments.subscriber)
     _note(settings, arguments.feed, raw)
     if arguments.json:
-        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
+        sys.stdout.write(digits.dumps(found, orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
     else:
         for part in found["records"]:
             _print(part)

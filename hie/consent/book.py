@@ -10,6 +10,7 @@ import orjson
 import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
+from hie.fhir import digits
 from hie.fhir.dates import instant
 from hie.model import Resource
 from hie.store.tables import consent
@@ -35,7 +36,7 @@ def put(connection: Connection, id: str, mpi_record: int, body: Resource, source
             mpi_record=mpi_record,
             received_at=at,
             source=source,
-            body=zstandard.compress(orjson.dumps({**body, "id": id, "meta": meta})),
+            body=zstandard.compress(digits.dumps({**body, "id": id, "meta": meta})),
             codec=1,
         )
     )

@@ -15,6 +15,7 @@ from hie.access.roles import Capability, Principal
 from hie.audit.events import Kind
 from hie.console.view import page
 from hie.content_reasons import REASONS
+from hie.fhir import digits
 from hie.intake import journals
 from hie.life import life
 from hie.outcomes import MESSAGE_REASONS
@@ -118,7 +119,7 @@ def _readable(unpacked: dict[str, Any], row: Any) -> dict[str, Any]:
                 "says": _says(resource),
                 "places": places.get(reference, []),
                 "labels": [(code, cause) for code, cause, *_ in unpacked["labels"].get(reference, ())],
-                "json": orjson.dumps(resource, option=orjson.OPT_INDENT_2).decode(),
+                "json": digits.dumps(resource, orjson.OPT_INDENT_2).decode(),
             }
             for resource in unpacked["resources"]
         ],

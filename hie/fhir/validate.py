@@ -85,7 +85,7 @@ def _text(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and value == value and abs(value) != float("inf"))
+    return type(value) is int or (isinstance(value, float) and value == value and abs(value) != float("inf"))
 
 
 PRIMITIVES: dict[str, Callable[[Any], bool]] = {

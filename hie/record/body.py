@@ -9,9 +9,11 @@ from typing import Any
 import orjson
 import zstandard
 
+from hie.fhir import digits
 from hie.model import Record, Resource, SecurityLabel, Source
 
 ZSTD = 1
+_DIGITS = b'{"digits":true,'
 # zstd's contexts may not be shared between threads
 _local = threading.local()
 
@@ -20,24 +22,24 @@ def pack(record: Record, labels: dict[str, tuple[SecurityLabel, ...]]) -> bytes:
     """Record with its labels -> bytes (codec ZSTD)."""
     if (compressor := getattr(_local, "compressor", None)) is None:
         compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
-    packed: bytes = compressor.compress(
-        orjson.dumps(
-            {
-                "event": record.event,
-                "patient": record.patient,
-                "resources": [_labelled(resource, labels) for resource in record.resources],
-                "sources": list(map(tuple, record.sources)),
-                "warnings": list(map(tuple, record.warnings)),
-                "unmapped": list(map(tuple, record.unmapped)),
-                "statements": [(s.kind, tuple(s.survivor), tuple(s.prior)) for s in record.statements],
-                "processing": record.processing,
-                "control_id": record.control_id,
-                "sender": record.sender,
-                "authored": record.authored,
-                "labels": _grouped(labels),
-            }
-        )
+    text, written = digits.marked(
+        {
+            "event": record.event,
+            "patient": record.patient,
+            "resources": [_labelled(resource, labels) for resource in record.resources],
+            "sources": list(map(tuple, record.sources)),
+            "warnings": list(map(tuple, record.warnings)),
+            "unmapped": list(map(tuple, record.unmapped)),
+            "statements": [(s.kind, tuple(s.survivor), tuple(s.prior)) for s in record.statements],
+            "processing": record.processing,
+            "control_id": record.control_id,
+            "sender": record.sender,
+            "authored": record.authored,
+            "labels": _grouped(labels),
+        }
     )
+    # most records hold no number whose digits a float loses: the others say so, and only they are read the slow way
+    packed: bytes = compressor.compress(_DIGITS + text[1:] if written else text)
     return packed
 
 
@@ -67,7 +69,7 @@ def unpack(body: bytes, codec: int = ZSTD) -> dict[str, Any]:
         if (decompressor := getattr(_local, "decompressor", None)) is None:
             decompressor = _local.decompressor = zstandard.ZstdDecompressor()
         body = decompressor.decompress(body)
-    unpacked: dict[str, Any] = orjson.loads(body)
+    unpacked: dict[str, Any] = digits.loads(body) if body.startswith(_DIGITS) else orjson.loads(body)
     unpacked["labels"] = {reference: given for given, references in unpacked["labels"] for reference in references}
     return unpacked
 

@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hie.fhir import digits
 from hie.model import Resource
 from hie.store.rows import Rows
 from hie.store.tables import message, resource
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
 
 def content_hash(body: Resource) -> bytes:
-    return hashlib.blake2b(orjson.dumps(body), digest_size=8).digest()
+    return hashlib.blake2b(digits.dumps(body), digest_size=8).digest()
 
 
 def remember(
