@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
+
+from hie.conformance import Profile
 
 Resource = dict[str, Any]
 """One FHIR R4 (4.0.1) resource as parsed JSON."""
@@ -76,9 +79,21 @@ class FeedContext:
     default_authority: str | None = None
     """URI for patient identifiers that come without an assigner."""
     code_maps: Mapping[str, Mapping[str, tuple[str, str, str]]] = field(default_factory=dict)
-    """Local code system -> local code -> (system URI, code, display), from a ConceptMap of the site."""
+    """Local code system -> local code -> (system URI, code, display), from the site's code tables. A system stands there as
+    sent and as the URI it becomes; `OBX-3` is a field whose codes come without a system, "" any place of such codes."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Per-sender deviations, documented in each adapter's settings."""
+    required: Profile | None = None
+    """The profile that a message has to conform to, else it is not read; None: nothing is refused."""
+    senders: tuple[tuple[str, str, FeedContext], ...] = ()
+    """Patterns of sending application and facility, and what holds for those that fit: the first that does."""
+
+    def of(self, application: str, facility: str) -> FeedContext:
+        """What holds for one sender of several that share the feed. Patterns are of shell style, letter case counts."""
+        for wanted, where, context in self.senders:
+            if fnmatchcase(application, wanted) and fnmatchcase(facility, where):
+                return context
+        return self
 
 
 class Warning(NamedTuple):
@@ -87,6 +102,17 @@ class Warning(NamedTuple):
     code: str
     where: str
     text: str
+
+
+class LocalCode(NamedTuple):
+    """A code of which the message does not say whose it is, or that no table translates. Not always fit to be written down:
+    hie.codes.untranslated decides."""
+
+    where: str
+    """The table that the field implies (`HL70069`), else the field (`OBX-3`)."""
+    code: str
+    dropped: bool = False
+    """FHIR allows only its own codes there, so that it reached no resource."""
 
 
 class Unmapped(NamedTuple):
@@ -142,8 +168,8 @@ class IdentityStatement(NamedTuple):
 class Record:
     """What one message, or one patient's part of it, says: the decoder's output.
 
-    `resources` hold no Provenance; `sources` do (hie.fhir.provenance renders them). All references inside resources
-    are relative ("Patient/uuid") and resolve inside the record. Ids are UUIDv5 (hie.fhir.ids): same input, same bytes.
+    `resources` hold no Provenance of places; `sources` do (hie.fhir.provenance renders them). All references inside
+    resources are relative ("Patient/uuid") and resolve inside the record. Ids are UUIDv5 (hie.fhir.ids): same input, same bytes.
     """
 
     index: int
@@ -165,6 +191,8 @@ class Record:
     deleted: tuple[Deleted, ...] = ()
     occurred: str | None = None
     """FHIR dateTime of the event that the message tells (EVN-6, EVN-2), None if it says nothing of its own."""
+    local: tuple[LocalCode, ...] = ()
+    """For the work list of codes; what the resources themselves tell does not stand here again."""
 
 
 @dataclass(frozen=True, slots=True)

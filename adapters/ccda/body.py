@@ -5,8 +5,9 @@ from __future__ import annotations
 from adapters.ccda import encounter
 from adapters.ccda.coded import concept
 from adapters.ccda.composition import composition, events
+from adapters.ccda.credit import credits
 from adapters.ccda.draft import Draft, put, refer, start
-from adapters.ccda.identifiers import identifiers, keyed
+from adapters.ccda.identifiers import identifier, identifiers, keyed
 from adapters.ccda.media import attachment
 from adapters.ccda.note import settle
 from adapters.ccda.participants import participants
@@ -46,9 +47,32 @@ def write(d: Draft, root: Node) -> str | None:
     if "section" not in made:
         put(made, section=_stray(d))
     settle(d)
-    d.add(made, root, ids)
+    d.authored.append((root, d.add(made, root, ids)))
+    _edition(d, root, made)
+    credits(d)
     date = made.get("date", "")
     return date if len(date) > 10 else None
+
+
+def _edition(d: Draft, root: Node, made: Resource) -> None:
+    """The set of which the document is one version: R4 keeps it beside the document's own id in a DocumentReference."""
+    node = root.kid("setId")
+    family = identifier(d, node) if node is not None else None
+    own = made.get("identifier", {})
+    if family is None or family == own or "value" not in family:
+        return
+    for each in d.resources.values():
+        if each["resourceType"] == "DocumentReference" and own and each.get("masterIdentifier") == own:
+            each.setdefault("identifier", []).append(family)
+            return
+    document = start("DocumentReference")
+    put(document, meta=made.get("meta"), masterIdentifier=own if "value" in own else None)
+    document["identifier"] = [family]
+    document["status"] = "current"
+    document["type"] = made["type"]
+    document["subject"] = refer(d.patient)
+    document["content"] = [{"attachment": {"contentType": "text/xml"}}]
+    d.add(document, node, [family, own] if "value" in own else [family])
 
 
 def _stray(d: Draft) -> list[Resource]:

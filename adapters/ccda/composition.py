@@ -6,17 +6,18 @@ Sources: C-CDA R2.1 US Realm Header; FHIR R4 Composition; C-CDA on FHIR (us-ccda
 from __future__ import annotations
 
 from adapters.ccda.absence import absent
-from adapters.ccda.coded import code_of, concept, required
+from adapters.ccda.coded import code_of, concept, fixed, required
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import identifier, identifiers, keyed
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, organisation
 from adapters.ccda.security import CONFIDENTIALITY, level
-from adapters.ccda.times import moment, period, put_time, put_when
+from adapters.ccda.times import period, put_time, put_when
 from adapters.ccda.tree import Node
+from hie.fhir.dates import fhir_time
 from hie.model import Resource
 
-_CCDA = "http://hl7.org/fhir/us/ccda/StructureDefinition/"
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _RELATES = {"RPLC": "replaces", "APND": "appends", "XFRM": "transforms"}
 _STATUS = {
     "active": "preliminary",
@@ -72,10 +73,7 @@ def _title(kind: Resource) -> str:
 
 
 def _version(d: Draft, made: Resource, root: Node) -> None:
-    family, version = root.kid("setId"), root.kid("versionNumber")
-    if family is not None and (one := identifier(d, family)):
-        made.setdefault("extension", []).append({"url": "urn:hie:document-set", "valueIdentifier": one})
-        d.warn("document-set-extension", family, "R4 has no element for the set of a document: kept as an extension")
+    version = root.kid("versionNumber")
     if version is not None and version.get("value"):
         version.used = True
         made.setdefault("extension", []).append(
@@ -94,22 +92,14 @@ def _date(d: Draft, made: Resource, root: Node) -> None:
 def _authors(d: Draft, root: Node, made: Resource) -> list[Resource]:
     found: list[Resource] = []
     for node in root.all("author"):
-        node.used = True
         who = assigned(d, node.kid("assignedAuthor"))
-        when = node.kid("time")
         if who is None:
             continue
-        if when is not None and (time := moment(d, when)):
-            one: Resource = {}
-            if time.value != made.get("date"):
-                one = {"url": "urn:hie:author-time", "valueDateTime": time.value}
-                d.warn(
-                    "author-time-extension",
-                    when,
-                    "FHIR has no element for the time of one author: kept as an extension",
-                )
-            if one:
-                who = {**who, "extension": [one]}
+        node.used = True
+        when = node.kid("time")
+        if when is not None and (time := fhir_time(when.get("value").strip(), d.context.timezone)):
+            # the time of the document; any other one goes into a Provenance
+            when.used = time.value == made.get("date")
         if who not in found:
             found.append(who)
     if not found:
@@ -162,6 +152,7 @@ def events(d: Draft, root: Node) -> list[Resource]:
             continue
         node.used = event.used = True
         one: Resource = {}
+        about = [{"identifier": each} for each in keyed(identifiers(d, event))]
         if code := concept(d, event.kid("code")):
             one["code"] = [code]
         elif (kind := event.get("classCode")) and kind != "ACT":
@@ -169,8 +160,8 @@ def events(d: Draft, root: Node) -> list[Resource]:
         probe: Resource = {}
         if put_when(d, probe, "x", event.kid("effectiveTime")):
             one["period"] = probe.get("xPeriod") or {"start": probe["xDateTime"], "end": probe["xDateTime"]}
-        if team := _care_team(d, event, one):
-            one["detail"] = [refer(team)]
+        team = _care_team(d, event, one)
+        put(one, detail=([refer(team)] if team else []) + about)
         if one:
             made.append(one)
     return made
@@ -186,6 +177,8 @@ def _care_team(d: Draft, event: Node, about: Resource) -> str:
             continue
         function = concept(d, kid.kid("functionCode"))
         one: Resource = {"role": [function]} if function else {}
+        if not function and kid.get("typeCode") in ("PPRF", "SPRF"):
+            one["role"] = [fixed(_PARTICIPATION, kid.get("typeCode"))]
         one["member"] = who
         put(one, period=period(d, kid.kid("time")))
         if one not in members:

@@ -23,6 +23,8 @@ _NAME_USE = {
     "ASGN": "usual",
     "TEMP": "temp",
 }
+_QUALIFIER = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier"
+_QUALIFIERS = frozenset({"LS", "AC", "NB", "PR", "HON", "BR", "AD", "SP", "MID", "CL", "IN", "VV"})
 _ADDRESS_USE = {
     "H": "home",
     "HP": "home",
@@ -90,10 +92,8 @@ def name(d: Draft, node: Node) -> Resource | None:
         if each in _NAME_USE:
             made["use"] = _NAME_USE[each]
             break
-    family: list[str] = []
-    given: list[str] = []
-    prefix: list[str] = []
-    suffix: list[str] = []
+    parts: dict[str, list[str]] = {"family": [], "given": [], "prefix": [], "suffix": []}
+    marks: dict[str, list[Resource | None]] = {"family": [], "given": [], "prefix": [], "suffix": []}
     loose = node.text.strip()
     for kid in node.kids:
         text = " ".join(kid.text.split())
@@ -106,27 +106,29 @@ def name(d: Draft, node: Node) -> Resource | None:
         if not text:
             continue
         qualifier = kid.get("qualifier").split()
-        if kid.tag == "family":
-            if "BR" in qualifier and len(node.all("family")) == 1:
+        if kid.tag in parts:
+            if "BR" in qualifier and kid.tag == "family" and len(node.all("family")) == 1:
                 made.setdefault("use", "maiden")
-            family.append(text)
-        elif kid.tag == "given":
-            if "CL" in qualifier:
+            elif "CL" in qualifier and kid.tag == "given":
                 made.setdefault("use", "nickname")
-            given.append(text)
-        elif kid.tag == "prefix":
-            prefix.append(text)
-        elif kid.tag == "suffix":
-            suffix.append(text)
-        elif kid.tag == "delimiter":
-            pass
-        else:
+            parts[kid.tag].append(text)
+            kinds = [{"url": _QUALIFIER, "valueCode": each} for each in qualifier if each in _QUALIFIERS]
+            marks[kid.tag].append({"extension": kinds} if kinds else None)
+        elif kid.tag != "delimiter":
             kid.used = False
+    family, given = parts["family"], parts["given"]
     if family:
         made["family"] = " ".join(family)
-    for key, values in (("given", given), ("prefix", prefix), ("suffix", suffix)):
-        if values:
-            made[key] = values
+        if marked := next((each for each in marks["family"] if each), None):
+            made["_family"] = marked
+    for key in ("given", "prefix", "suffix"):
+        if parts[key]:
+            made[key] = parts[key]
+            if all(marks[key]):
+                made[f"_{key}"] = marks[key]
+            elif any(marks[key]):
+                # a list with holes in it is more than most readers of JSON bear
+                d.warn("name-qualifier", node, "a qualifier on one part of a name among several was not carried")
     if loose and any(c.isalnum() for c in loose):
         made["text"] = loose if not (family or given) else " ".join([*given, *family, loose])
     return made if made.keys() - {"use", "period"} else None

@@ -49,6 +49,8 @@ class Draft:
         self.systems: dict[str, str] = {}
         self.pending: list[Node] = []
         """Entry references whose target has not been met yet."""
+        self.authored: list[tuple[Node, str]] = []
+        """Statement -> the reference it became, for the authors that its resource has no element for."""
         self.gone: set[str] = set()
         """References taken back by `rollback`."""
         self.labels: list[Resource] = []

@@ -55,9 +55,11 @@ def header(d: Draft, root: Node) -> str:
         kid.used = True
         if who := assigned(d, kid.kid("assignedEntity")):
             people.append(_participant(kid.get("typeCode"), who, d, kid))
-    put(made, participant=_individuals(people))
+    put(made, participant=_individuals(d, node, people))
     _when(d, made, node)
     _discharge(d, made, node, "dischargeDispositionCode")
+    if source := concept(d, node.kid("admissionReferralSourceCode")):
+        made.setdefault("hospitalization", {})["admitSource"] = source
     location = node.down("location", "healthCareFacility")
     if location is not None:
         if (parent := node.kid("location")) is not None:
@@ -99,7 +101,7 @@ def encounter(d: Draft, node: Node, section: Section) -> list[str]:
         if role.kid("playingDevice") is None and (who := assigned(d, role)):
             kid.used = True
             people.append(_participant(kid.get("typeCode"), who, d, kid))
-    put(made, participant=_individuals(people))
+    put(made, participant=_individuals(d, node, people))
     _when(d, made, node)
     reasons, indications = reasons_of(d, node, section)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
@@ -112,11 +114,13 @@ def encounter(d: Draft, node: Node, section: Section) -> list[str]:
     if same:
         _join(d, node, d.resources[same], made)
         d.origins.append((same, node))
+        d.authored.append((node, same))
         d.made[id(node)] = (same,)
         for key in alias(node):
             d.aliases.setdefault(key, same)
         return [same]
     reference = d.add(made, node, ids)
+    d.authored.append((node, reference))
     _remember(d, reference, made)
     d.made[id(node)] = (reference,)
     for key in alias(node):
@@ -144,12 +148,16 @@ def _participant(kind: str, who: Resource, d: Draft, node: Node) -> Resource:
     return {**made, "individual": who}
 
 
-def _individuals(people: list[Resource]) -> list[Resource]:
-    """Encounter.participant takes persons only: an organisation or a device is no individual."""
+def _individuals(d: Draft, node: Node, people: list[Resource]) -> list[Resource]:
+    """Encounter.participant takes persons only: an organisation takes part as the role that somebody plays for it."""
     made: list[Resource] = []
     for each in people:
-        reference = str(each["individual"].get("reference", ""))
-        if not reference.startswith(("Organization/", "Device/")) and each not in made:
+        who = each["individual"]
+        if str(who.get("reference", "")).startswith("Organization/"):
+            job = start("PractitionerRole")
+            job["organization"] = who
+            each = {**each, "individual": refer(d.add(job, node), who.get("display", ""))}
+        if not str(who.get("reference", "")).startswith("Device/") and each not in made:
             made.append(each)
     return made
 

@@ -65,8 +65,7 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     writer, written = author(d, node)
     answering = responsible(d, node, section)
     put(made, performer=who + [w for w in answering if w not in who] or ([writer] if writer else None))
-    if not instant_or(d, made, "issued", written) and written is not None and "effectiveDateTime" not in made:
-        d.warn("author-time-not-carried", written, "the time of authoring is a date: FHIR's issued needs an instant")
+    instant_or(d, made, "issued", written)
     _values(d, made, node)
     put(made, interpretation=[c for kid in node.all("interpretationCode") if (c := concept(d, kid))])
     sites = [c for kid in node.all("targetSiteCode") if (c := concept(d, kid))]

@@ -10,7 +10,7 @@ from adapters.ccda.coded import coding, concept, fixed
 from adapters.ccda.contact import address, addresses, names, telecoms
 from adapters.ccda.draft import Draft, put, start
 from adapters.ccda.identifiers import identifiers, keyed
-from adapters.ccda.people import organisation
+from adapters.ccda.people import ROLE_CLASS, organisation
 from adapters.ccda.times import put_time
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -158,7 +158,7 @@ def _person(d: Draft, made: Resource, person: Node, extension: list[Resource]) -
     put(made, maritalStatus=concept(d, person.kid("maritalStatusCode")))
     if belief := concept(d, person.kid("religiousAffiliationCode")):
         extension.append({"url": _FHIR + "patient-religion", "valueCodeableConcept": belief})
-    contacts = [made_one for node in person.all("guardian") if (made_one := _guardian(d, node))]
+    contacts = [each for node in person.all("guardian") for each in _guardian(d, node)]
     put(made, contact=contacts)
     spoken: list[Resource] = []
     for node in person.all("languageCommunication"):
@@ -167,7 +167,8 @@ def _person(d: Draft, made: Resource, person: Node, extension: list[Resource]) -
     put(made, communication=spoken)
 
 
-def _guardian(d: Draft, node: Node) -> Resource | None:
+def _guardian(d: Draft, node: Node) -> list[Resource]:
+    """The contact of a guardian; a contact has one name and one address: further ones make further contacts."""
     node.used = True
     made: Resource = {}
     relation = concept(d, node.kid("code"))
@@ -178,12 +179,14 @@ def _guardian(d: Draft, node: Node) -> Resource | None:
     if (group := node.kid("guardianOrganization")) is not None and (org := organisation(d, group)):
         made["organization"] = org
     put(made, telecom=telecoms(d, node))
-    if where := addresses(d, node):
+    where = addresses(d, node)
+    if where:
         made["address"] = where[0]
     if not made:
-        return None
-    role = fixed("http://terminology.hl7.org/CodeSystem/v3-RoleClass", "GUARD", "guardian")
-    return {"relationship": [role, *([relation] if relation else [])], **made}
+        return []
+    relations = [fixed(ROLE_CLASS, "GUARD", "guardian"), *([relation] if relation else [])]
+    more = [{"name": each} for each in named[1:]] + [{"address": each} for each in where[1:]]
+    return [{"relationship": relations, **each} for each in (made, *more)]
 
 
 def _language(d: Draft, node: Node) -> Resource | None:

@@ -7,7 +7,7 @@ logical reference, because a resource that only holds an id says nothing.
 
 from __future__ import annotations
 
-from adapters.ccda.coded import concept
+from adapters.ccda.coded import concept, first_text, fixed
 from adapters.ccda.contact import addresses, display, names, organisation_name, telecoms
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import alias, identifiers, keyed
@@ -15,6 +15,10 @@ from adapters.ccda.tree import Node
 from hie.model import Resource
 
 NUCC = "http://nucc.org/provider-taxonomy"
+ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
+_STANDINGS = frozenset({"NOK", "ECON", "CAREGIVER", "GUARD", "GUAR", "AGNT", "CON", "POLHOLD", "COVPTY", "SPNSR"})
+"""Role classes that say what somebody is to the patient; PRS leaves that to the code."""
+_PROFESSIONAL = frozenset({"", "ASSIGNED", "LIC", "NOT", "PROV", "PHYS", "NURPRAC", "NURS", "PA", "QUAL", "HCE"})
 _PERSONS = ("assignedPerson", "associatedPerson", "relatedPerson", "informationRecipient", "playingEntity", "subject")
 _ORGANISATIONS = (
     "representedOrganization",
@@ -67,15 +71,14 @@ def assigned(d: Draft, role: Node | None, alone: bool = False) -> Resource | Non
 
 
 def _person(d: Draft, role: Node, person: Node | None, named: list[Resource], ids: list[Resource]) -> Resource:
-    related = role.tag in ("relatedEntity", "associatedEntity", "participantRole") and role.get("classCode") in (
-        "PRS", "NOK", "ECON", "CAREGIVER", "GUARD", "GUAR", "QUAL", "AGNT", "CON", "MTH", "FTH"
-    )  # fmt: skip
+    related = _related(role)
     made = start("RelatedPerson" if related else "Practitioner")
     code = concept(d, role.kid("code"))
     put(made, identifier=ids)
     if related:
         made["patient"] = refer(d.patient)
-        put(made, relationship=[code] if code else None)
+        standing = fixed(ROLE_CLASS, kind) if (kind := role.get("classCode")) in _STANDINGS else None
+        put(made, relationship=[each for each in (code, standing) if each])
     where, reach = addresses(d, role), telecoms(d, role)
     put(made, name=named, telecom=reach, address=where)
     reference = d.add(made, role, keyed(ids) or None)
@@ -85,6 +88,14 @@ def _person(d: Draft, role: Node, person: Node | None, named: list[Resource], id
     else:
         _job(d, role, refer(reference, shown), code)
     return refer(reference, shown)
+
+
+def _related(role: Node) -> bool:
+    """Whether a role is played by somebody on the patient's side, not by one who cares for patients by profession."""
+    kind = role.get("classCode")
+    if role.tag == "associatedEntity":
+        return kind not in _PROFESSIONAL
+    return role.tag == "relatedEntity" or (role.tag == "participantRole" and (kind == "PRS" or kind in _STANDINGS))
 
 
 def _job(d: Draft, role: Node, who: Resource, code: Resource | None) -> None:
@@ -108,22 +119,21 @@ def _role(d: Draft, role: Node, ids: list[Resource], alone: bool) -> Resource | 
     came. `alone`: the element that asks takes organisations only."""
     organisation = _organisations(d, role)
     code = concept(d, role.kid("code"))
-    if alone or not keyed(ids) or not (organisation or code):
+    if alone or (not code and not (organisation and keyed(ids))):
         if organisation:
             _complete(d, role, organisation)
             return organisation
         return {"identifier": keyed(ids)[0]} if keyed(ids) else None
     made = start("PractitionerRole")
-    made["identifier"] = keyed(ids)
-    put(made, organization=organisation)
+    put(made, identifier=keyed(ids), organization=organisation)
     nucc = code is not None and any(c.get("system") == NUCC for c in code.get("coding", ()))
     if code:
         made["specialty" if nucc else "code"] = [code]
     put(made, telecom=telecoms(d, role))
     if organisation:
         _complete(d, role, organisation)
-    shown = str((organisation or {}).get("display", ""))
-    return refer(d.add(made, role, keyed(ids)), shown)
+    shown = str((organisation or {}).get("display", "")) or first_text(code)
+    return refer(d.add(made, role, keyed(ids) or None), shown)
 
 
 def _complete(d: Draft, role: Node, who: Resource) -> None:

@@ -113,6 +113,7 @@ def begin(d: Draft, node: Node, kind: str, around: Node | None = None) -> tuple[
 def finish(d: Draft, node: Node, made: Resource, ids: list[Resource] | None) -> str:
     """Files the resource of a statement, so that others may point to it by the statement's id."""
     reference = d.add(made, node, ids)
+    d.authored.append((node, reference))
     d.made[id(node)] = (reference,)
     for key in alias(node):
         d.aliases.setdefault(key, reference)

@@ -110,7 +110,12 @@ def test_the_document_and_those_who_took_part() -> None:
 
 def test_an_author_with_another_time_keeps_it() -> None:
     record = read(document(author=AUTHOR.replace("20240305101500-0600", "20240301")))
-    assert one(record, "Composition")["author"][0]["extension"][0]["valueDateTime"] == "2024-03-01"
+    told = one(record, "Provenance")
+    assert told["target"] == [{"reference": f"Composition/{one(record, 'Composition')['id']}"}]
+    assert told["occurredDateTime"] == "2024-03-01"
+    assert "recorded" not in told
+    assert told["agent"][0]["who"]["display"] == "Ivo Tarrant"
+    assert record.unmapped == ()
 
 
 def test_no_author_no_custodian_no_patient() -> None:

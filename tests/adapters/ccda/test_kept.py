@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.adapters.ccda.document import AUTHOR, document, one, read, section
+from tests.adapters.ccda.document import document, one, read, section
 from tests.adapters.ccda.test_allergies import PENICILLIN, REACTION, TEXT, allergy
 
 SEVERITY = (
@@ -30,7 +30,9 @@ def test_a_document_without_a_title_and_a_kind_is_given_none() -> None:
     assert made["_title"]["extension"][0]["valueCode"] == "unknown"
 
 
-def test_what_only_an_extension_holds_is_said() -> None:
-    other = AUTHOR.replace("20240305101500-0600", "20240301")
-    record = read(document(header='<setId root="2.16.840.1.113883.19.9" extension="set-1"/>', author=other))
-    assert {"author-time-extension", "document-set-extension"} <= {w.code for w in record.warnings}
+def test_the_set_of_a_document_stands_beside_its_id() -> None:
+    record = read(document(header='<setId root="2.16.840.1.113883.19.9" extension="set-1"/>'))
+    made = one(record, "DocumentReference")
+    assert made["masterIdentifier"]["value"] == "doc-1"
+    assert made["identifier"] == [{"system": "urn:oid:2.16.840.1.113883.19.9", "value": "set-1"}]
+    assert record.unmapped == ()
