@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hie import registry
+from hie import dialect_errors, registry
 from hie.spelling import meant
 
 if TYPE_CHECKING:
@@ -41,9 +41,15 @@ def contradictions(settings: Settings) -> Iterator[Found]:
     for i, feed in enumerate(settings.feeds):
         if feed.charset is not None and not _is_charset(feed.charset):
             yield ("feeds", i, "charset"), "is no character set such as utf-8 or iso-8859-1", "unknown-charset", ""
-        for key in sorted(feed.overrides.keys() - (known := registry.overrides(feed.format))):
-            text = f"the decoder of {feed.format!r} has no override {key!r}"
-            yield ("feeds", i, "overrides", key), text, "unknown-override", meant(key, known)
+        if feed.conformance == "strict" and feed.profile is None:
+            hint = (
+                "name the site's profile, or say `report`: the base standard alone refuses most of what is really sent"
+            )
+            yield ("feeds", i, "conformance"), "strict needs a profile", "strict-needs-profile", hint
+        if feed.conformance != "off" and feed.format in registry.formats() and registry.examiner(feed.format) is None:
+            text = f"no adapter checks messages of {feed.format!r}"
+            yield ("feeds", i, "conformance"), text, "no-conformance", "leave it off"
+    yield from dialect_errors.contradictions(settings)
     for i, subscriber in enumerate(settings.subscribers):
         yield from _retries(i, subscriber)
         if not subscriber.purpose.strip():

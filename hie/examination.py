@@ -40,4 +40,4 @@ def examine(file: Path) -> Examination:
     if settings is None or errors:
         return Examination(reading, errors, [])
     found = [reading.at(one) for one in advice.warnings(settings)]
-    return Examination(reading, errors, [*found, *advice.roster_warnings(settings)])
+    return Examination(reading, errors, [*found, *advice.roster_warnings(settings), *settings.dialects.warnings])

@@ -35,7 +35,9 @@ def explain(settings: Settings, raw: bytes, feed_name: str, only: str | None = N
     if only is not None and only not in {s.name for s in settings.subscribers}:
         raise NotFound(f"no subscriber is called {only!r}", code="unknown-subscriber")
     directory = Directory(settings.participants)
-    understood = understand(Task(feed.format, raw, feed.context(), directory.types.get(feed.participant, frozenset())))
+    understood = understand(
+        Task(feed.format, raw, settings.dialects.context(feed.name), directory.types.get(feed.participant, frozenset()))
+    )
     with _store(settings) as connection:
         parts = [_explain_part(connection, settings, feed, raw, part, only) for part in understood.parts]
     return {"feed": feed_name, "records": parts, "failure": f"{understood.failure} {understood.text}".strip()}

@@ -17,7 +17,7 @@ def intake_feeds(settings: Settings) -> tuple[IntakeFeed, ...]:
             format=feed.format,
             kind=feed.kind,
             settings=None if feed.kind == "http" else adapter_settings("sources", feed.source, settings.directory),
-            context=Context(feed.context(), types.get(feed.participant, frozenset())),
+            context=Context(settings.dialects.context(feed.name), types.get(feed.participant, frozenset())),
             window=Window(feed.dedupe_window, feed.dedupe_ignores_time),
             history=feed.priority == "backfill",
         )

@@ -32,8 +32,9 @@ def keep(settings: Settings) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     body = settings.model_dump(mode="json")
     kept = set()
-    for place, file in referenced.rosters(settings):
-        kept.add(name := f"roster-{settings.digest(place)[:32]}")
+    for place, file in (*referenced.rosters(settings), *referenced.code_tables(settings)):
+        kind = "roster" if place[-1] == "roster" else "codes"
+        kept.add(name := f"{kind}-{settings.digest(place)[:32]}")
         _copy([file], folder / name)
         referenced.put(body, place, str(folder / name / file.name))
     if policies := referenced.policy_files(settings):
@@ -79,6 +80,9 @@ def state_directory(file: Path) -> Path:
 
 def _copy(files: Iterable[Path], folder: Path) -> None:
     if folder.exists():
+        for file in files:  # what holds the same under another name
+            if not (folder / file.name).exists():
+                _write(folder / file.name, file.read_bytes())
         return
     making = folder.with_name(f".{folder.name}.{os.getpid()}")
     making.mkdir(mode=0o700)

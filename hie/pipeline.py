@@ -77,7 +77,7 @@ class Pipeline:
         self.history = frozenset(feed.name for feed in settings.feeds if feed.priority == "backfill")
         self.configuration = settings.hash
         self._contexts = {
-            feed.name: (feed.context(), self.directory.types.get(feed.participant, frozenset()))
+            feed.name: (settings.dialects.context(feed.name), self.directory.types.get(feed.participant, frozenset()))
             for feed in settings.feeds
         }
 

@@ -1,4 +1,5 @@
-"""The files that a configuration refers to and that decide with it: the policy with those it extends, and the rosters.
+"""The files that a configuration refers to and that decide with it: the policy with those it extends, the rosters, and the
+code tables.
 
 They belong to the version of the configuration: a changed roster is another configuration, though its name is the same.
 """
@@ -44,9 +45,27 @@ def rosters(settings: Settings) -> Iterator[tuple[Place, Path]]:
                 yield ("subscribers", i, "subscriptions", j, "roster"), settings.directory / subscription.roster
 
 
+def code_tables(settings: Settings) -> Iterator[tuple[Place, Path]]:
+    """Of the site, of each feed, of each sender of a feed, in this order."""
+    for i, file in enumerate(settings.codes):
+        yield ("codes", i), settings.directory / file
+    for i, feed in enumerate(settings.feeds):
+        for k, file in enumerate(feed.codes):
+            yield ("feeds", i, "codes", k), settings.directory / file
+        for j, sender in enumerate(feed.senders):
+            for k, file in enumerate(sender.codes):
+                yield ("feeds", i, "senders", j, "codes", k), settings.directory / file
+
+
+def profiles(settings: Settings) -> Iterator[tuple[Place, Path]]:
+    for i, feed in enumerate(settings.feeds):
+        if feed.profile is not None:
+            yield ("feeds", i, "profile"), settings.directory / feed.profile
+
+
 def digests(settings: Settings) -> dict[Place, str]:
     """Place -> digest of what the files there hold now (hex), `UNREADABLE` where one cannot be read."""
-    found = {place: _digest([file]) for place, file in rosters(settings)}
+    found = {place: _digest([file]) for place, file in (*rosters(settings), *code_tables(settings))}
     if policies := policy_files(settings):
         found["jurisdiction",] = _digest(policies)
     return found

@@ -71,6 +71,15 @@ def splitter(format: str) -> Any | None:
     return None
 
 
+@lru_cache(maxsize=64)
+def examiner(format: str) -> Any | None:
+    """What holds a message of a format against its standard and a site's profile; None where its adapter cannot."""
+    for manifest in manifests().values():
+        if manifest.data.get("decoder", {}).get("format") == format and "examine" in manifest.data["decoder"]:
+            return manifest.part("decoder", "examine")
+    return None
+
+
 def opens(source: str) -> bool:
     """Whether a kind of source carries any format, and so is given hie.ports.Open."""
     return any(m.data.get("sources", {}).get(source, {}).get("opens", False) for m in manifests().values())
@@ -111,6 +120,15 @@ def overrides(format: str) -> list[str]:
         if manifest.data.get("decoder", {}).get("format") == format:
             return sorted(manifest.data.get("overrides", ()))
     return []
+
+
+def override_check(format: str) -> Any | None:
+    """What looks at the values under a feed's `overrides`: overrides -> (path below them, sentence, code, hint) of each thing
+    wrong; None where the adapter has no such thing."""
+    for manifest in manifests().values():
+        if manifest.data.get("decoder", {}).get("format") == format and "check" in manifest.data["decoder"]:
+            return manifest.part("decoder", "check")
+    return None
 
 
 def probe(section: str, name: str) -> Any:

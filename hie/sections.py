@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-
-from hie.model import FeedContext
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)?\Z")
 _SECONDS = {"ms": 0.001, None: 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -82,6 +80,40 @@ class Participant(Section):
     """Role whose categories limit what it may have (minimum necessary), where the policy names one."""
 
 
+def known_zone(value: str | None) -> str | None:
+    if value is not None:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("is no IANA time zone such as America/Chicago") from None
+    return value
+
+
+Zone = Annotated[str | None, AfterValidator(known_zone)]
+
+
+class Sender(Section):
+    """One of several senders that share a feed, told apart by MSH-3 and MSH-4. What stands here is laid over what the feed
+    says; of several that fit, the first counts."""
+
+    application: str = "*"
+    """Sending application (MSH-3, first component) as sent; `*` and `?` stand for anything: `LAB*`."""
+    facility: str = "*"
+    """Sending facility (MSH-4, first component) as sent."""
+    timezone: Zone = None
+    """As of a feed."""
+    authorities: dict[str, str] = {}
+    """As of a feed; added to it."""
+    default_authority: str | None = None
+    """As of a feed."""
+    code_systems: dict[str, str] = {}
+    """As of a feed; added to it."""
+    codes: tuple[Path, ...] = ()
+    """As of a feed; where both say something of a code, this counts."""
+    overrides: dict[str, Any] = {}
+    """As of a feed; added to it, key by key."""
+
+
 class Feed(Section):
     """One way in: who sends, what, and how it is to be read."""
 
@@ -93,7 +125,7 @@ class Feed(Section):
     """What the bytes are: a format that an installed adapter decodes (`hl7v2`, `ccda`, `fax`, `fhir`)."""
     source: dict[str, Any]
     """How they come: `kind: mllp` with the settings of that adapter, or `kind: http`."""
-    timezone: str | None = None
+    timezone: Zone = None
     """IANA zone of times that come without an offset; without it such times become dates."""
     charset: str | None = None
     """Character set where the message names none."""
@@ -102,7 +134,11 @@ class Feed(Section):
     default_authority: str | None = None
     """URI for patient identifiers that come without an assigner."""
     code_systems: dict[str, str] = {}
-    """Local coding system names as sent -> URI."""
+    """Local coding system names or OIDs as sent -> URI."""
+    codes: tuple[Path, ...] = ()
+    """Code tables of this sender: sheets (`.tsv`, `.csv`) and FHIR ConceptMaps (`.json`), laid over those of the site."""
+    senders: tuple[Sender, ...] = ()
+    """Where several senders share the feed: what each does otherwise (HL7v2 only)."""
     expected_interval: Seconds | None = None
     """Longest silence that is normal: beyond it the feed counts as silent."""
     dedupe_window: Seconds = 86400
@@ -119,30 +155,15 @@ class Feed(Section):
     """This feed carries what the present engine sent to the named subscriber: stored to be compared, never routed."""
     overrides: dict[str, Any] = {}
     """Per-sender deviations of the decoder (see the adapter's page)."""
-
-    @field_validator("timezone")
-    @classmethod
-    def known_zone(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                ZoneInfo(value)
-            except (ZoneInfoNotFoundError, ValueError):
-                raise ValueError("is no IANA time zone such as America/Chicago") from None
-        return value
+    conformance: Literal["off", "report", "strict"] = "off"
+    """Whether messages are held against the base standard and `profile`: `report` counts what is found, of what comes in
+    while the node has time, and refuses nothing; `strict` puts what breaks a rule of the profile in quarantine."""
+    profile: Path | None = None
+    """The site's conformance profile for this feed (YAML, see docs/operate/conformance.md). `strict` needs one."""
 
     @property
     def kind(self) -> str:
         return str(self.source.get("kind", ""))
-
-    def context(self) -> FeedContext:
-        return FeedContext(
-            feed=self.name,
-            timezone=self.timezone,
-            charset=self.charset,
-            authorities={**self.code_systems, **self.authorities},
-            default_authority=self.default_authority,
-            overrides=self.overrides,
-        )
 
 
 class Subscription(Section):

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
-from hie import referenced, registry, yamlfile
+from hie import profile, referenced, registry, yamlfile
 from hie.contradictions import Found, contradictions
+from hie.dialects import Dialects, dialects
 from hie.errors import ConfigurationError
 from hie.includes import with_includes
 from hie.sections import NAME, Feed, Http, Name, Participant, Section, Subscriber, Workers
@@ -39,6 +40,12 @@ class Settings(Section):
     """Sizes of the node."""
     directory: Path = Path()
     """Where relative paths start: always the folder of the configuration file, whatever stands here."""
+    authorities: dict[str, str] = Field(default_factory=dict)
+    """Assigning authority or facility as sent -> URI, for all feeds; what a feed says itself goes before."""
+    code_systems: dict[str, str] = Field(default_factory=dict)
+    """Local coding system names or OIDs as sent -> URI, for all feeds; what a feed says itself goes before."""
+    codes: tuple[Path, ...] = ()
+    """Code tables of the whole site: sheets (`.tsv`, `.csv`) and FHIR ConceptMaps (`.json`)."""
     participants: tuple[Participant, ...] = ()
     """Who takes part."""
     feeds: tuple[Feed, ...] = ()
@@ -46,6 +53,7 @@ class Settings(Section):
     subscribers: tuple[Subscriber, ...] = ()
     """What goes out."""
     _digests: dict[referenced.Place, str] = PrivateAttr(default_factory=dict)
+    _dialects: Dialects | None = PrivateAttr(default=None)
 
     @property
     def hash(self) -> str:
@@ -69,14 +77,26 @@ class Settings(Section):
     def participant(self, name: str) -> Participant:
         return next(p for p in self.participants if p.name == name)
 
+    @property
+    def dialects(self) -> Dialects:
+        """How each feed is to be read, with what its code tables held when the configuration was read."""
+        if self._dialects is None:
+            self._dialects = dialects(self)
+        return self._dialects
+
     def digest(self, place: referenced.Place) -> str:
         """Of the file that the setting at `place` names, in hex."""
         return self._digests[place]
 
     def with_files(self, var: Path, directory: Path) -> Settings:
         """The same where relative paths begin at `directory`, with what the files it refers to hold now."""
-        placed = self.model_copy(update={"var": var, "directory": directory})
+        feeds = tuple(
+            feed.model_copy(update={"profile": directory / feed.profile}) if feed.profile else feed
+            for feed in self.feeds
+        )
+        placed = self.model_copy(update={"var": var, "directory": directory, "feeds": feeds})
         placed._digests = referenced.digests(placed)
+        placed._dialects = dialects(placed)
         return placed
 
 
@@ -205,6 +225,11 @@ def _cross_check(settings: Settings, reading: Reading, file: Path) -> list[Confi
         if feed.format not in (known_formats := registry.formats()):
             text = f"no adapter decodes {feed.format!r}"
             wrong(("feeds", i, "format"), text, "unknown-format", meant(feed.format, known_formats))
+        if feed.profile is not None:
+            try:
+                profile.load(feed.profile)
+            except ConfigurationError as error:
+                found.append(error)
         if feed.kind != "http":
             found += _adapter_problems("sources", feed.source, ("feeds", i, "source"), document)
         elif extra := sorted(set(feed.source) - {"kind"}):
@@ -226,7 +251,7 @@ def _cross_check(settings: Settings, reading: Reading, file: Path) -> list[Confi
                 expect_participant(("subscribers", i, "subscriptions", j, "sources"), name)
             if subscription.roster is not None and not _beside(file, subscription.roster).is_file():
                 wrong(("subscribers", i, "subscriptions", j, "roster"), "the roster file does not exist", "no-roster")
-    return found + [reading.at(one) for one in contradictions(settings)]
+    return [*found, *(reading.at(one) for one in contradictions(settings)), *settings.dialects.errors]
 
 
 def _adapter_problems(

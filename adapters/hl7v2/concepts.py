@@ -6,10 +6,13 @@ Source: HL7 v2.8.2 section 2A.2.13 (CWE).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.reader import Segment
+from hie.codes.rows import Target
+from hie.model import LocalCode
 
 KNOWN = 14
 _TRIPLETS = ((0, 1, 2, 6, 13), (3, 4, 5, 7, 16), (9, 10, 11, 12, 19))
@@ -22,7 +25,7 @@ def coding(d: Draft, code: str, display: str, name: str, oid: str, table: str) -
     system = d.system(name) if name else ""
     if oid and (not name or system.startswith("urn:hie:system:")):
         system = d.oid_system(oid) or system
-    if not system and table and (known := d.coded(table, code)) and known[0]:
+    if not system and table and (known := d.standard(table, code)) and known[0]:
         system, code = known
     if system:
         made["system"] = system
@@ -46,7 +49,10 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
             return None
         if m.sub in raw and not table:
             return {"text": code}
-        return {"coding": _translated(d, [coding(d, code, "", "", "", table)], (table and "HL7" + table,), (code,))}
+        only = coding(d, code, "", "", "", table)
+        if "system" not in only:
+            d.unnamed(s, n, table, code)
+        return {"coding": _translated(d, s, n, [only], (table and "HL7" + table,), (code,))}
     if m.escape in raw or '""' in raw:
         parts = [d.text(part) if part else "" for part in raw.split(m.component)]
     else:
@@ -71,7 +77,9 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
         sent.append(code)
     made = {}
     if codings:
-        made["coding"] = _translated(d, codings, tuple(names), tuple(sent))
+        if "system" not in codings[0] and sent[0]:
+            d.unnamed(s, n, table, sent[0])
+        made["coding"] = _translated(d, s, n, codings, tuple(names), tuple(sent))
     text = parts[8] if size > 8 else ""
     if not text and size > 1 and not parts[0]:
         text = parts[1]
@@ -89,22 +97,31 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
 
 
 def _translated(
-    d: Draft, codings: list[dict[str, Any]], names: tuple[str, ...], sent: tuple[str, ...]
+    d: Draft, s: Segment, n: int, codings: list[dict[str, Any]], names: tuple[str, ...], sent: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """The site's translation of a local code goes first; what was sent stays."""
     maps = d.context.code_maps
     if not maps:
         return codings
-    front = []
-    for name, code in zip(names, sent, strict=True):
-        found = maps.get(name, {}).get(code) if name else None
+    front: list[dict[str, Any]] = []
+    for at, (name, code) in enumerate(zip(names, sent, strict=True)):
+        system = codings[at].get("system", "")
+        # by the name as sent, by the URI it stands for, by the field, by being of nobody
+        found = next(
+            (t for key in (name or system, system or f"{s.name}-{n}", system) if (t := _said(maps, key, code))), None
+        )
         if found:
             made = {"system": found[0], "code": found[1]}
             if found[2]:
                 made["display"] = found[2]
-            if all(made["code"] != c.get("code") or made["system"] != c.get("system") for c in codings):
+            if all(made["code"] != c.get("code") or made["system"] != c.get("system") for c in (*front, *codings)):
                 front.append(made)
     return front + codings
+
+
+def _said(maps: Mapping[str, Mapping[str, Target]], key: str, code: str) -> Target | None:
+    table = maps.get(key)
+    return table.get(code) if table else None
 
 
 def concepts(d: Draft, s: Segment, n: int, raw: str, table: str = "") -> list[dict[str, Any]]:
@@ -124,7 +141,7 @@ def first_coding(d: Draft, s: Segment, n: int, raw: str, table: str = "") -> dic
     codings = made.get("coding")
     if not codings:
         return {"display": made["text"]}
-    if len(codings) > 1:
+    if len(codings) > 1 and raw.count(d.message.component) > 2:  # not only a translation of the site's
         d.lose(s, n, 0, 4)
     only: dict[str, Any] = codings[0]
     if made.get("text") and not only.get("display"):
@@ -139,6 +156,7 @@ def code_of(d: Draft, s: Segment, n: int, raw: str, table: str) -> str | None:
         return None
     found = d.coded(table, sent)
     if found is None or found[1] == "-":
+        d.local.append(LocalCode(f"HL7{table}", sent, dropped=True))
         d.warn("code-not-mapped", s, n, f"the value is not in table {table} and no map of the site covers it")
         d.lose(s, n)
         return None

@@ -87,6 +87,8 @@ def _draft(message: Message, context: FeedContext) -> Draft:
     event = f"{code}^{trigger}" if trigger else code
     sender = "|".join(message.text(f.partition(c)[0]) for f in (application, facility))
     scope = f"{context.feed}|{message.text(application)}|{message.text(facility)}"
+    if context.senders:
+        context = context.of(*sender.split("|", 1))
     d = Draft(message, context, event, sender, scope)
     d.rules = rules_for(context.overrides)
     d.control_id = message.text(msh.get(10))
@@ -168,4 +170,5 @@ def _record(d: Draft, head: list[Segment], group: list[Segment], index: int, fir
         authored=d.authored,
         deleted=tuple(d.deleted),
         occurred=d.occurred,
+        local=tuple(dict.fromkeys(d.local)),
     )

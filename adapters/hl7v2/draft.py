@@ -8,7 +8,7 @@ from adapters.hl7v2.codes import table_of
 from adapters.hl7v2.reader import Message, Segment
 from hie.codes.systems import authority_uri, from_oid, from_v2_name, is_oid
 from hie.fhir.ids import resource_id
-from hie.model import Deleted, FeedContext, IdentityStatement, Resource, Warning
+from hie.model import Deleted, FeedContext, IdentityStatement, LocalCode, Resource, Warning
 
 SINGLE = frozenset(
     (
@@ -58,6 +58,7 @@ class Draft:
         self.lost: dict[str, int] = {}
         self.statements: list[IdentityStatement] = []
         self.deleted: list[Deleted] = []
+        self.local: list[LocalCode] = []
         self.rules: Any = None
         self.patient: dict[str, str] | None = None
         """Reference of the subject."""
@@ -192,5 +193,14 @@ class Draft:
                 if name in site and code in site[name]:
                     system, mapped, _ = site[name][code]
                     return system, mapped
+        return self.standard(table, code)
+
+    @staticmethod
+    def standard(table: str, code: str) -> tuple[str, str] | None:
+        """As `coded`, by the built-in tables alone."""
         rows = table_of(table)
         return rows.get(code) or rows.get(code.upper())
+
+    def unnamed(self, segment: Segment, field: int, table: str, code: str) -> None:
+        """Notes a code that came without a system: of the HL7 table that the field implies, else of the field."""
+        self.local.append(LocalCode(f"HL7{table}" if table else f"{segment.name}-{field}", code))

@@ -65,7 +65,7 @@ def feed_context(name: str | None, config: Path | None) -> FeedContext:
     settings = settings_of(config)
     for feed in settings.feeds:
         if feed.name == name:
-            return feed.context()
+            return settings.dialects.context(feed.name)
     known = ", ".join(feed.name for feed in settings.feeds)
     raise ConfigurationError(f"no feed is called {name!r}", code="unknown-feed", hint=f"one of {known}")
 

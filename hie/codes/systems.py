@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_THO = "http://terminology.hl7.org/CodeSystem/"
+THO = "http://terminology.hl7.org/CodeSystem/"
 
 OID_TO_URI: dict[str, str] = {
     "2.16.840.1.113883.6.1": "http://loinc.org",
@@ -39,31 +39,31 @@ OID_TO_URI: dict[str, str] = {
     "2.16.840.1.113883.6.316": "urn:ietf:bcp:47",
     "1.0.3166.1.2.2": "urn:iso:std:iso:3166",
     "2.16.840.1.113883.6.92": "https://www.usps.com/",
-    "2.16.840.1.113883.5.1": _THO + "v3-AdministrativeGender",
-    "2.16.840.1.113883.5.2": _THO + "v3-MaritalStatus",
-    "2.16.840.1.113883.5.4": _THO + "v3-ActCode",
-    "2.16.840.1.113883.5.6": _THO + "v3-ActClass",
-    "2.16.840.1.113883.5.7": _THO + "v3-ActPriority",
-    "2.16.840.1.113883.5.8": _THO + "v3-ActReason",
-    "2.16.840.1.113883.5.14": _THO + "v3-ActStatus",
-    "2.16.840.1.113883.5.25": _THO + "v3-Confidentiality",
-    "2.16.840.1.113883.5.60": _THO + "v3-LanguageAbilityMode",
-    "2.16.840.1.113883.5.61": _THO + "v3-LanguageAbilityProficiency",
-    "2.16.840.1.113883.5.83": _THO + "v3-ObservationInterpretation",
-    "2.16.840.1.113883.5.84": _THO + "v3-ObservationMethod",
-    "2.16.840.1.113883.5.85": _THO + "v3-ParticipationFunction",
-    "2.16.840.1.113883.5.88": _THO + "v3-ParticipationFunction",
-    "2.16.840.1.113883.5.90": _THO + "v3-ParticipationType",
-    "2.16.840.1.113883.5.110": _THO + "v3-RoleClass",
-    "2.16.840.1.113883.5.111": _THO + "v3-RoleCode",
-    "2.16.840.1.113883.5.112": _THO + "v3-RouteOfAdministration",
-    "2.16.840.1.113883.5.139": _THO + "v3-TimingEvent",
-    "2.16.840.1.113883.5.1008": _THO + "v3-NullFlavor",
-    "2.16.840.1.113883.5.1052": _THO + "v3-ActSite",
-    "2.16.840.1.113883.5.1063": _THO + "v3-ObservationValue",
-    "2.16.840.1.113883.5.1065": _THO + "v3-hl7Realm",
-    "2.16.840.1.113883.5.1076": _THO + "v3-ReligiousAffiliation",
-    "2.16.840.1.113883.5.1119": _THO + "v3-AddressUse",
+    "2.16.840.1.113883.5.1": THO + "v3-AdministrativeGender",
+    "2.16.840.1.113883.5.2": THO + "v3-MaritalStatus",
+    "2.16.840.1.113883.5.4": THO + "v3-ActCode",
+    "2.16.840.1.113883.5.6": THO + "v3-ActClass",
+    "2.16.840.1.113883.5.7": THO + "v3-ActPriority",
+    "2.16.840.1.113883.5.8": THO + "v3-ActReason",
+    "2.16.840.1.113883.5.14": THO + "v3-ActStatus",
+    "2.16.840.1.113883.5.25": THO + "v3-Confidentiality",
+    "2.16.840.1.113883.5.60": THO + "v3-LanguageAbilityMode",
+    "2.16.840.1.113883.5.61": THO + "v3-LanguageAbilityProficiency",
+    "2.16.840.1.113883.5.83": THO + "v3-ObservationInterpretation",
+    "2.16.840.1.113883.5.84": THO + "v3-ObservationMethod",
+    "2.16.840.1.113883.5.85": THO + "v3-ParticipationFunction",
+    "2.16.840.1.113883.5.88": THO + "v3-ParticipationFunction",
+    "2.16.840.1.113883.5.90": THO + "v3-ParticipationType",
+    "2.16.840.1.113883.5.110": THO + "v3-RoleClass",
+    "2.16.840.1.113883.5.111": THO + "v3-RoleCode",
+    "2.16.840.1.113883.5.112": THO + "v3-RouteOfAdministration",
+    "2.16.840.1.113883.5.139": THO + "v3-TimingEvent",
+    "2.16.840.1.113883.5.1008": THO + "v3-NullFlavor",
+    "2.16.840.1.113883.5.1052": THO + "v3-ActSite",
+    "2.16.840.1.113883.5.1063": THO + "v3-ObservationValue",
+    "2.16.840.1.113883.5.1065": THO + "v3-hl7Realm",
+    "2.16.840.1.113883.5.1076": THO + "v3-ReligiousAffiliation",
+    "2.16.840.1.113883.5.1119": THO + "v3-AddressUse",
     "2.16.840.1.113883.4.1": "http://hl7.org/fhir/sid/us-ssn",
     "2.16.840.1.113883.4.6": "http://hl7.org/fhir/sid/us-npi",
     "2.16.840.1.113883.4.572": "http://hl7.org/fhir/sid/us-medicare",
@@ -135,7 +135,7 @@ def from_oid(oid: str) -> str:
     if known is not None:
         return known
     if oid.startswith("2.16.840.1.113883.12.") and (table := oid[21:]).isdigit():
-        return f"{_THO}v2-{table.zfill(4)}"
+        return f"{THO}v2-{table.zfill(4)}"
     return f"urn:oid:{oid}"
 
 
@@ -149,7 +149,7 @@ def from_v2_name(name: str, configured: Mapping[str, str] | None = None) -> str:
     if known is not None:
         return known
     if table := _V2_TABLE.match(upper):
-        return f"{_THO}v2-{table.group(1).zfill(4)}"
+        return f"{THO}v2-{table.group(1).zfill(4)}"
     if is_oid(upper):
         return from_oid(upper)
     if "://" in name or name.startswith("urn:"):

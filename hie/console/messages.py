@@ -111,8 +111,12 @@ def _page(request: Request, settings: Settings, wanted: Wanted, found: Found, by
 
 def authorities(settings: Settings) -> list[str]:
     """Every assigning authority that the configuration knows."""
-    named = {a for f in settings.feeds for a in (*f.authorities.values(), f.default_authority or "") if a}
-    return sorted(named)
+    named = set(settings.authorities.values())
+    for feed in settings.feeds:
+        named |= {*feed.authorities.values(), feed.default_authority or ""}
+        for sender in feed.senders:
+            named |= {*sender.authorities.values(), sender.default_authority or ""}
+    return sorted(named - {""})
 
 
 _COLUMNS = (
