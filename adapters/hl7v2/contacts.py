@@ -126,9 +126,14 @@ def xtn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, use: str = "") -> 
     email = parts[3]
     number = _number(parts)
     made_points: list[dict[str, Any]] = []
-    for at in (0, 11):
-        if parts[at] and parts[at] != number and _DIGITS.sub("", parts[at]) not in _DIGITS.sub("", number):
-            d.lose(s, n, rep, at + 1)
+    # XTN-1 and XTN-12 are the whole number once more; where one says another number, both were sent and both are kept
+    others = [
+        parts[at]
+        for at in (0, 11)
+        if parts[at] and parts[at] != number and not _same_number(parts[at], number) and parts[at] != email
+    ]
+    if others:
+        d.warn("contradiction", s, n, "the number as a whole and its parts differ", rep)
     if number:
         looks_like_mail = "@" in number
         if looks_like_mail and email == number:
@@ -136,6 +141,8 @@ def xtn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, use: str = "") -> 
         made_points.append(
             {"system": "email" if looks_like_mail else ("phone" if system == "email" else system), "value": number}
         )
+    for other in dict.fromkeys(others):
+        made_points.append({"system": "email" if "@" in other else "phone", "value": other})
     if email:
         made_points.append({"system": "url" if system == "url" else "email", "value": email})
     if not made_points:
@@ -157,6 +164,12 @@ def xtn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, use: str = "") -> 
         if parts[at]:
             d.lose(s, n, rep, at + 1)
     return made_points
+
+
+def _same_number(whole: str, number: str) -> bool:
+    """Whether two texts are one number: the digits of one are in the other's."""
+    one, other = _DIGITS.sub("", whole), _DIGITS.sub("", number)
+    return bool(one) and (one in other or (len(other) > 6 and other in one))
 
 
 def _number(parts: list[str]) -> str:

@@ -10,11 +10,13 @@ from adapters.hl7v2.identifiers import ei, hd_identifier
 from adapters.hl7v2.parties import organization
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import put_instant, time_of
+from adapters.hl7v2.times import put_instant, put_time, time_of
 from hie.model import Resource
 
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 EVENTS = THO + "v2-0003"
+INSTALLED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Device.version.installDate"
+"""R4's Device.version has no date; the standard extension carries R5's."""
 _RESPONSES = {
     "AA": "ok",
     "CA": "ok",
@@ -92,20 +94,24 @@ def _time(d: Draft, s: Segment) -> None:
 
 
 def _endpoint(d: Draft, s: Segment, application: int, address: int) -> dict[str, Any]:
-    """Name and endpoint of a sending or receiving application."""
+    """Name and endpoint of a sending or receiving application: its network address, else its universal id."""
     made: dict[str, Any] = {}
     identifier, name = hd_identifier(d, s.get(application)) if s.get(application) else (None, "")
     if name:
         made["name"] = name
     network = d.first(s.get(address))
-    endpoint = network or (identifier["value"] if identifier else "")
-    if endpoint and len(endpoint.split()) == 1:
-        made["endpoint"] = endpoint
-        if network and identifier:
-            d.lose(s, application, 0, 2)
-    else:
-        if endpoint:
-            d.lose(s, address if network else application)
+    if len(network.split()) == 1:
+        made["endpoint"] = network
+    elif network:
+        d.lose(s, address)
+    if identifier and "endpoint" not in made and len(identifier["value"].split()) == 1:
+        made["endpoint"] = identifier["value"]
+        identifier = None
+    if identifier and application == 5:  # the address is another one, or the id none: the system itself, by its number
+        made["target"] = {"type": "Device", "identifier": identifier}
+    elif identifier:
+        d.lose(s, application, 0, 2)
+    if "endpoint" not in made:
         made["_endpoint"] = {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
     return made
 
@@ -120,9 +126,10 @@ def _destination(d: Draft, s: Segment, header: Resource) -> None:
         receiver = facility
     elif facility is not None:
         identifier, name = hd_identifier(d, s.get(6).partition(d.message.repetition)[0])
-        made["target"] = {"display": name or d.first(s.get(6))}
-        if identifier:
-            made["target"]["identifier"] = identifier
+        target = made.setdefault("target", {"type": "Device"})
+        target["display"] = name or d.first(s.get(6))
+        if identifier and target.setdefault("identifier", identifier) != identifier:
+            d.lose(s, 6, 0, 2)
     if receiver is not None:
         made["receiver"] = receiver
     header["destination"] = [made]
@@ -160,9 +167,13 @@ def sft(d: Draft, s: Segment) -> None:
             d.lost.pop(d.where(s, n), None)
     d.source(s, header)
     if not (vendor or binary or (not first and (version or name))):
+        for n in (5, 6):
+            if s.get(n):
+                d.lose(s, n)
         return
     program = d.add("Device", d.scope, vendor, name, version, binary)
-    d.rest(s, 1, 0, d.parts(s.get(1)), 1)
+    parts = d.parts(s.get(1))
+    d.rest(s, 1, 0, [*parts[:1], "", *parts[2:]] if parts[1:2] in (["L"], ["D"]) else parts, 1)
     if vendor:
         program["manufacturer"] = vendor
     if name:
@@ -173,6 +184,12 @@ def sft(d: Draft, s: Segment) -> None:
         program["identifier"] = [{"value": binary}]
     if versions:
         program["version"] = versions
+    if (installed := s.get(6)) and not versions:
+        d.lose(s, 6)
+    elif installed:
+        held: dict[str, Any] = {"url": INSTALLED}
+        if put_time(d, s, 6, installed, held, "valueDateTime"):
+            program["version"][0]["extension"] = [held]
     if notes := d.first(s.get(5)):
         program["note"] = [{"text": notes}]
     d.source(s, program)

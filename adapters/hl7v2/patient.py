@@ -142,22 +142,33 @@ def _birth(d: Draft, s: Segment, patient: Resource) -> None:
                 extensions += held.get("_value", {}).get("extension", ())  # the mark of a derived offset
                 patient["_birthDate"] = {"extension": extensions}
                 d.lost.pop(d.where(s, 7), None)
+    _twin(d, s, patient)
+
+
+def _twin(d: Draft, s: Segment, patient: Resource) -> None:
+    """PID-24 and PID-25: the order of birth says more than that there were several."""
     order, several = d.first(s.get(25)), d.first(s.get(24)).upper()
-    if order.isdigit() and len(order) < 4 and order.strip("0") and several != "N":
+    if order.isdigit() and len(order) < 4 and order.strip("0") and (several != "N" or int(order) > 1):
         patient["multipleBirthInteger"] = int(order)
-    else:
-        if several in ("Y", "N"):
-            patient["multipleBirthBoolean"] = several == "Y"
-        elif several:
+        if several == "N":
+            d.warn("contradiction", s, 24, "an order of birth, and an indicator that says born alone")
             d.lose(s, 24)
-        if order and (order, several) != ("1", "N"):  # the first of one says no more than "not a twin"
-            d.lose(s, 25)
+        elif several not in ("Y", ""):
+            d.lose(s, 24)
+        return
+    if several in ("Y", "N"):
+        patient["multipleBirthBoolean"] = several == "Y"
+    elif several:
+        d.lose(s, 24)
+    if order and (order, several) != ("1", "N"):  # the first of one says no more than "not a twin"
+        d.lose(s, 25)
 
 
 def _death(d: Draft, s: Segment, patient: Resource) -> None:
     if s.get(29) and put_time(d, s, 29, s.get(29), patient, "deceasedDateTime"):
-        if d.first(s.get(30)).upper() == "N":
+        if (flag := d.first(s.get(30)).upper()) == "N":
             d.warn("contradiction", s, 30, "a time of death, and an indicator that says alive")
+        if flag not in ("Y", ""):
             d.lose(s, 30)
     elif flag := d.first(s.get(30)).upper():
         if flag in ("Y", "N"):
@@ -167,13 +178,15 @@ def _death(d: Draft, s: Segment, patient: Resource) -> None:
 
 
 def _county(d: Draft, s: Segment, patient: Resource) -> None:
-    """PID-12, the county of the address where that names none."""
-    if county := d.first(s.get(12)):
-        addresses = patient.get("address") or []
-        if addresses and addresses[0].get("district", county) == county:
+    """PID-12 is the county of the one address, where that names none; else an address of which only the county is known."""
+    if county := d.text(s.get(12).partition(d.message.repetition)[0]):
+        addresses = patient.setdefault("address", [])
+        if any(one.get("district") == county for one in addresses):
+            return
+        if len(addresses) == 1 and "district" not in addresses[0]:
             addresses[0]["district"] = county
         else:
-            d.lose(s, 12)
+            addresses.append({"district": county})
 
 
 def pd1(d: Draft, s: Segment) -> None:

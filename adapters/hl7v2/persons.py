@@ -39,11 +39,8 @@ def describe(d: Draft, s: Segment, patient: Resource) -> None:
     made += _group(d, s, 10, "0005", _CORE + "us-core-race", 5)
     made += _group(d, s, 22, "0189", _CORE + "us-core-ethnicity", 1)
     for rep, part in d.repeats(s.get(6)) if s.get(6) else ():
-        if (name := xpn(d, s, 6, part, rep)) and (text := written({**name, "prefix": []})):
+        if (name := xpn(d, s, 6, part, rep)) and (text := written(name)):
             made.append({"url": _HL7 + "mothersMaidenName", "valueString": text})
-            for at, sent in enumerate(part.split(d.message.component)[3:5], 4):
-                if (value := d.text(sent)) and value not in text:
-                    d.lose(s, 6, rep, at)
     if raw := s.get(23):
         address = xad(d, s, 23, raw) if d.message.component in raw else {"text": d.text(raw)}
         if address:
