@@ -201,9 +201,9 @@ def _intake(settings: Settings, wake: int, progress: Progress) -> None:
 
 def _pool(settings: Settings, number: int) -> None:
     from hie.pool import serve
-    from hie.understand import understand
+    from hie.understand import answer
 
-    serve(settings.var, number, understand)
+    serve(settings.var, number, answer)
 
 
 def _reading(settings: Settings) -> None:

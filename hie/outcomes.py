@@ -13,6 +13,10 @@ MESSAGE_REASONS: dict[str, tuple[MessageOutcome, str]] = {
     "refused": (MessageOutcome.REJECTED, "refused on reading its header; the sender was told; the bytes are kept"),
     "fragment": (MessageOutcome.QUARANTINED, "a frame that never ended; the bytes are kept"),
     "undecodable": (MessageOutcome.QUARANTINED, "no record can be made of the bytes"),
+    "not-conformant": (
+        MessageOutcome.QUARANTINED,
+        "it breaks a rule of the profile that its feed is strict about; the bytes are kept and can be released",
+    ),
     "no-subject": (MessageOutcome.QUARANTINED, "the message is about no patient"),
     "decoder-crashed": (
         MessageOutcome.QUARANTINED,

@@ -136,7 +136,7 @@ def _predicate(text: str) -> Predicate | None:
         return None
     operator = _OPERATORS.get(found[2], found[2])
     values = frozenset(word for word in (each.strip() for each in found[3].split(",")) if word)
-    if bool(values) is operator in ("present", "absent"):
+    if bool(values) == (operator in ("present", "absent")):
         return None
     return Predicate(place, operator, values)
 

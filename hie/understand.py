@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from hie import registry
+from hie.codes.untranslated import places, untranslated
+from hie.conformance import Report
 from hie.errors import Rejected
+from hie.examine import Examination, examine, require
 from hie.fhir.dates import seconds
 from hie.identify import identifiers_of, person_of
 from hie.labels.label import LabelContext, label
 from hie.labels.unclassified import unclassified
 from hie.model import Acknowledgement, Identifier, IdentityStatement, Resource
+from hie.outcomes import MESSAGE_REASONS
 from hie.record import body, versions
 from hie.routing import codes_of, kinds_of
 from hie.task import Task
@@ -39,6 +43,11 @@ class Part:
     consents: tuple[Resource, ...]
     warnings: int
     unmapped: int
+    sender: str = ""
+    local: tuple[tuple[str, str], ...] = ()
+    """(system, code) of what has no standard meaning: fit to be written down."""
+    places: tuple[tuple[str, int], ...] = ()
+    """The places of `unmapped` without their ordinals, with their counts."""
     told: float = 0.0
     """When the sender wrote it, or when it happened, whichever is earlier; 0 where it does not say. Epoch seconds."""
 
@@ -52,6 +61,11 @@ class Understood:
     seconds: float = 0.0
 
 
+def answer(asked: Task | Examination) -> Understood | tuple[Report, ...]:
+    """Whatever a process that decodes is asked."""
+    return examine(asked) if isinstance(asked, Examination) else understand(asked)
+
+
 def understand(task: Task) -> Understood:
     """Decode and label. Never raises: what cannot be decoded says why."""
     started = time.perf_counter()
@@ -60,7 +74,8 @@ def understand(task: Task) -> Understood:
     try:
         parts = _parts(task)
     except Rejected as error:
-        return Understood(failure="undecodable", text=error.text, seconds=time.perf_counter() - started)
+        reason = error.code if error.code in MESSAGE_REASONS else "undecodable"
+        return Understood(failure=reason, text=error.text, seconds=time.perf_counter() - started)
     except Exception as error:  # a defect of a decoder must cost one message, not the worker
         return Understood(failure="internal-error", text=type(error).__name__, seconds=time.perf_counter() - started)
     return Understood(parts, seconds=time.perf_counter() - started)
@@ -79,6 +94,8 @@ def verdict(task: Task) -> Acknowledgement:
 
 
 def _parts(task: Task) -> tuple[Part, ...]:
+    if task.context.required is not None:
+        require(task.format, task.raw, task.context)
     records = registry.decoder(task.format, "decode")(task.raw, task.context)
     return tuple(_part(record, task) for record in records)
 
@@ -106,5 +123,8 @@ def _part(record: Any, task: Task) -> Part:
         consents=tuple(r for r in record.resources if r["resourceType"] == "Consent"),
         warnings=len(record.warnings),
         unmapped=sum(u.times for u in record.unmapped),
+        sender=record.sender,
+        local=untranslated(record.resources, record.local),
+        places=places(record.unmapped) if record.unmapped and task.format != "fax" else (),
         told=min((seconds(time) for time in (record.authored, record.occurred) if time), default=0.0),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from types import ModuleType
 
 from hie.errors import ConfigurationError, HieError
 
@@ -17,6 +18,8 @@ COMMANDS: dict[str, str] = {
     "audit": "verify the audit chain, account for disclosures",
     "bench": "measure the whole pipeline on this machine",
     "check": "look for configuration errors, with file and line",
+    "check-message": "hold messages against the standard and a site's profile",
+    "codes": "codes and fields without a standard meaning: list, export to fill in",
     "consent": "decide on records by their consents, run the cases beside a policy",
     "deadletters": "deliveries that were given up: list, show, release, purge",
     "decode": "turn messages and documents into FHIR R4, storing nothing",
@@ -35,7 +38,12 @@ COMMANDS: dict[str, str] = {
     "shadow": "compare with what the present engine sent",
     "trace": "the life of one message",
 }
-"""Name -> one line for `hie --help`. `hie.cli.NAME` holds the command."""
+"""Name -> one line for `hie --help`."""
+
+
+def command(name: str) -> ModuleType:
+    """The module of a command: `check-message` is `hie.cli.check_message`."""
+    return import_module(f"hie.cli.{name.replace('-', '_')}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,12 +53,12 @@ def main(argv: list[str] | None = None) -> int:
     chosen = next((a for a in arguments if not a.startswith("-")), None)
     for name, line in COMMANDS.items():
         if name == chosen:
-            module = import_module(f"hie.cli.{name}")
-            command = commands.add_parser(
+            module = command(name)
+            made = commands.add_parser(
                 name, help=line, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
             )
-            module.configure(command)
-            command.set_defaults(run=module.run)
+            module.configure(made)
+            made.set_defaults(run=module.run)
         else:
             commands.add_parser(name, help=line)
     parsed = parser.parse_args(arguments)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from hie.engine.examiner import Examiner
 from hie.engine.inbox import Inbox
 from hie.errors import HieError, StoreUnavailable
 from hie.failpoint import failpoint
@@ -44,6 +45,7 @@ class Absorber:
         workers: Sequence[Worker],
         batch: int,
         applied: Callable[[Applied], None],
+        examiner: Examiner | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.writer = writer
@@ -51,6 +53,7 @@ class Absorber:
         self.workers = workers
         self.batch = batch
         self.applied = applied
+        self.examiner = examiner
         self.wake = asyncio.Event()
         self._stopping = False
 
@@ -67,7 +70,8 @@ class Absorber:
                 if committing is not None:
                     await committing
                     committing = None
-                await self._pause()
+                if self.examiner is None or not await self.examiner.work():
+                    await self._pause()
                 continue
             steps = await self._understand(entries)
             if committing is not None:
@@ -188,3 +192,5 @@ class Absorber:
         failpoint("after-apply-commit")
         self.inbox.committed(steps)
         self.applied(applied)
+        if self.examiner is not None:
+            self.examiner.offer([step.envelope for step in steps if step.understood and step.understood.parts])

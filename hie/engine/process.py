@@ -24,6 +24,7 @@ from hie.engine.commands import Commands
 from hie.engine.control_server import ControlServer
 from hie.engine.deliveries import Deliveries
 from hie.engine.dispatch import Dispatcher
+from hie.engine.examiner import Examiner
 from hie.engine.ownership import Alone, Ownership
 from hie.engine.shared import Shared
 from hie.errors import Fenced, HieError
@@ -85,7 +86,9 @@ class Engine:
         inbox = await self.ownership.start()
         pool = self.settings.workers.pool
         workers = [Worker(self.settings.var, n) for n in range(self.number * pool, (self.number + 1) * pool)]
-        self.absorber = Absorber(self.pipeline, self.writer, inbox, workers, self.settings.workers.batch, self.applied)
+        examiner = Examiner(self.settings.feeds, workers[0], self.writer)
+        size = self.settings.workers.batch
+        self.absorber = Absorber(self.pipeline, self.writer, inbox, workers, size, self.applied, examiner)
         if self.number == 0:
             loop.add_reader(wake, self._woken, wake)
         absorbing = self.spawn(self.absorber.run())

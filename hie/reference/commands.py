@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from importlib import import_module
 
-from hie.cli import COMMANDS
+from hie.cli import COMMANDS, command
 from hie.reference.markdown import table
 
 _HEAD = """# Commands
@@ -26,13 +25,13 @@ def page() -> str:
 
 def description(name: str) -> str:
     """What `hie NAME --help` says at its top."""
-    return (import_module(f"hie.cli.{name}").__doc__ or "").strip()
+    return (command(name).__doc__ or "").strip()
 
 
 def parser(name: str) -> argparse.ArgumentParser:
     """The command's parser, as `hie` would build it."""
     made = argparse.ArgumentParser(prog=f"hie {name}")
-    import_module(f"hie.cli.{name}").configure(made)
+    command(name).configure(made)
     return made
 
 
@@ -46,10 +45,10 @@ def examples(name: str) -> list[str]:
     return found
 
 
-def _arguments(command: argparse.ArgumentParser, path: str) -> Iterator[str]:
+def _arguments(parsed: argparse.ArgumentParser, path: str) -> Iterator[str]:
     # argparse has no public way to ask a parser for its arguments; help texts differ between Python versions
     rows = []
-    for action in command._actions:
+    for action in parsed._actions:
         if isinstance(action, argparse._SubParsersAction):
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
             for name, below in action.choices.items():

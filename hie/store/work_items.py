@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hie.store.tables import work_item
+
+
+def of_kind(connection: Connection, kind: str) -> Sequence[Row[Any]]:
+    """Every row of a kind."""
+    return connection.execute(select(work_item).where(work_item.c.kind == kind)).all()
 
 
 def note(connection: Connection, kind: str, seen: Sequence[tuple[str, str, int, str]], now: float) -> None:

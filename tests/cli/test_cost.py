@@ -8,10 +8,9 @@ import sys
 PROBE = """
 import resource, sys
 import hie.cli
-from hie.cli import COMMANDS
-from importlib import import_module
+from hie.cli import COMMANDS, command
 for name in COMMANDS:
-    import_module(f"hie.cli.{name}")
+    command(name)
 usage = resource.getrusage(resource.RUSAGE_SELF)
 # not ru_maxrss: the kernel lets it begin with what the parent had
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
