@@ -1,10 +1,12 @@
 """Allergy concern and observation -> AllergyIntolerance. A negated entry never names a drug as an allergen.
 
 Sources: C-CDA R2.1 Allergy Concern Act, Allergy - Intolerance Observation, Reaction, Severity, Criticality; C-CDA on FHIR
-allergies map; FHIR R4 AllergyIntolerance and its extension substanceExposureRisk.
+allergies map; FHIR R4 AllergyIntolerance and its extensions substanceExposureRisk, abatement, assertedDate; alternate-codes.
 """
 
 from __future__ import annotations
+
+import re
 
 from adapters.ccda.absence import absent
 from adapters.ccda.coded import code_of, codes_of, concept, fixed, named
@@ -12,8 +14,9 @@ from adapters.ccda.contact import organisation_name
 from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.reaction import reaction, reactions, severity
 from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
-from adapters.ccda.times import put_time, put_when, start_of
+from adapters.ccda.times import put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
@@ -21,7 +24,9 @@ _CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _SNOMED = "http://snomed.info/sct"
 _RISK = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-substanceExposureRisk"
 _RISK_SYSTEM = "http://terminology.hl7.org/CodeSystem/allerg-intol-substance-exp-risk"
-_ORIGINAL = "http://hl7.org/fhir/StructureDefinition/originalText"
+_ABATED = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement"
+_ASSERTED = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-assertedDate"
+_OTHER_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
 
 KINDS: dict[str, tuple[str, str]] = {
     "420134006": ("", ""),
@@ -66,20 +71,12 @@ NO_KNOWN_CODES = frozenset(
 _ANY_SUBSTANCE = frozenset({"105590001", "410942007", "762766007", "373873005", "406455002", "418038007"})
 """Substance, drug or medicament, food: the widest classes; negated, they mean "none known"."""
 
+_NONE_SAID = re.compile(r"\b(?:no|none) (?:known|allerg|drug|food|current)|\bNKD?A\b|\bno known\b", re.IGNORECASE)
+
 _STATUS = {"55561003": "active", "73425007": "inactive", "413322009": "resolved"}
 _CONCERN = {"active": "active", "completed": "inactive", "suspended": "inactive", "aborted": "inactive"}
-_SEVERITY = {
-    "255604002": "mild",
-    "6736007": "moderate",
-    "24484000": "severe",
-    "371923003": "moderate",
-    "371924009": "severe",
-    "399166001": "severe",
-    "L": "mild",
-    "M": "moderate",
-    "H": "severe",
-}
-_EXACT = frozenset({"255604002", "6736007", "24484000", "L", "M", "H"})
+_PLAIN = frozenset({"", "ASSERTION", "48765-2", "CONC", "420134006"})
+"""Codes of an observation that say no more than that it is one of an allergy."""
 _CRITICALITY = {
     "CRITL": "low",
     "CRITH": "high",
@@ -116,11 +113,14 @@ def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, sta
     made, ids = begin(d, node, "AllergyIntolerance", act)
     own = status(node)
     value = node.kid("value")
-    kind, category = _kind(d, value)
-    if not (kind or category):
-        kind, category = _kind(d, node.kid("code"))
     substance = _substance(d, node)
-    clinical = _clinical(d, node, act, state or own)
+    kind, category = _kind(value)
+    sorted_by = value
+    if not (kind or category) and any(_kind(node.kid("code"))):
+        # C32 writes the type of the allergy as the code of its observation
+        sorted_by = node.kid("code")
+        kind, category = _kind(sorted_by)
+    clinical = _clinical(d, node, act, state)
     if own == "nullified" or state == "nullified":
         made["verificationStatus"] = fixed(
             "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "entered-in-error"
@@ -128,9 +128,11 @@ def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, sta
     else:
         made["clinicalStatus"] = clinical or absent("UNK")
     put(made, type=kind, category=[category] if category else None)
+    if substance or kind or category:
+        _sent_kind(d, made, sorted_by)
     for inner in take(node, "145", codes=("82606-5",)):
         status(inner)
-        put(made, criticality=_criticality(d, inner))
+        _criticality(d, made, inner)
     _code(d, made, node, value, substance, category)
     made["patient"] = {"reference": d.patient}
     _onset(d, made, node.kid("effectiveTime"))
@@ -141,38 +143,46 @@ def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, sta
         begun = start_of(d, act.kid("effectiveTime"))
         if written is None:
             written = begun
+        elif begun is not None:
+            first: Resource = {}
+            if put_time(d, first, "valueDateTime", begun):
+                made.setdefault("extension", []).append({"url": _ASSERTED, **first})
         _repeated(act, node, written)
     put_time(d, made, "recordedDate", written)
     put(made, recorder=writer)
     _asserter(d, made, node)
     graded = list(take(node, "8", codes=("SEV",)))
-    severity = next((s for inner in graded if (s := _severity(d, inner))), None)
-    reactions = [one for inner in _reactions(node) if (one := _reaction(d, inner, section))]
-    if severity:
-        for one in reactions or [{"manifestation": [absent("NI")]}]:
+    overall = next((grade for inner in graded if (grade := severity(d, inner))), None)
+    happened = [one for inner in reactions(node) if (one := reaction(d, inner, section))]
+    if overall:
+        if not happened:
+            happened = [{"manifestation": [absent("NI")]}]
+        for one in happened:
             if "severity" not in one:
-                one.update(severity)
-            elif one["severity"] != severity.get("severity", one["severity"]):
-                d.warn(
-                    "severity-twice",
-                    graded[0],
-                    "the severity of the allergy is not that of its reaction: the latter stays",
-                )
-            if not reactions:
-                reactions = [one]
+                one.update(overall)
+        if "severity" in overall and overall["severity"] not in {one.get("severity") for one in happened}:
+            d.warn(
+                "severity-twice", graded[0], "the severity of the allergy is not that of its reaction: both are kept"
+            )
+            happened.append({"manifestation": [absent("NI")], **overall})
     remarks = notes(d, node) + (notes(d, act) if act is not None else [])
-    put(made, note=remarks, reaction=reactions)
+    put(made, note=remarks, reaction=happened)
     section.entries += rest(d, node, section)
     return [finish(d, node, made, ids)]
 
 
 def _onset(d: Draft, made: Resource, when: Node | None) -> None:
-    """When it began; the interval where an end was sent too."""
-    high = when.kid("high") if when is not None else None
-    if high is not None and high.get("value"):
-        put_when(d, made, "onset", when)
-    elif put_time(d, made, "onsetDateTime", start_of(d, when)) and when is not None:
+    """When it began; when it ended stands apart, because an onset is no interval of being allergic."""
+    if when is None:
+        return
+    low, high = when.kid("low"), when.kid("high")
+    if put_time(d, made, "onsetDateTime", start_of(d, when)):
         when.used = True
+    elif (null := (low.null if low is not None else "") or when.null) and not when.get("value"):
+        made["_onsetDateTime"] = absent(null)
+    ended: Resource = {}
+    if high is not None and put_time(d, ended, "valueDateTime", high):
+        made.setdefault("extension", []).append({"url": _ABATED, **ended})
 
 
 def _repeated(act: Node, node: Node, written: Node | None) -> None:
@@ -184,12 +194,24 @@ def _repeated(act: Node, node: Node, written: Node | None) -> None:
             each.used = each.used or each.get("value") in said
 
 
-def _kind(d: Draft, value: Node | None) -> tuple[str, str]:
+def _kind(value: Node | None) -> tuple[str, str]:
     for code in sorted(codes_of(value)):
-        if code in KINDS and any(KINDS[code]) and value is not None:
-            concept(d, value)
+        if any(KINDS.get(code, ())):
             return KINDS[code]
     return "", ""
+
+
+def _sent_kind(d: Draft, made: Resource, value: Node | None) -> None:
+    """The type as sent, where FHIR's two types and four categories say less than its codes."""
+    sent = concept(d, value)
+    if not sent:
+        return
+    codings = sent.get("coding", [])
+    if len(codings) == 1 and any(KINDS.get(codings[0]["code"], ())):
+        # the map says all of it; a text beside the code names the substance or repeats the display
+        return
+    as_sent = {"coding": codings} if codings else sent
+    made["_type"] = {"extension": [{"url": _OTHER_CODES, "valueCodeableConcept": as_sent}]}
 
 
 def _substance(d: Draft, node: Node) -> Resource | None:
@@ -212,11 +234,15 @@ def _substance(d: Draft, node: Node) -> Resource | None:
 
 def _code(d: Draft, made: Resource, node: Node, value: Node | None, substance: Resource | None, category: str) -> None:
     code = node.kid("code")
-    if code is not None:
+    if code is not None and (code_of(code) in _PLAIN or any(_kind(code))):
         code.used = True
     named = {each["code"] for each in (substance or {}).get("coding", ())}
     typed = codes_of(value)
     if negated(node):
+        if substance and (named & NO_KNOWN_CODES or (not named and _NONE_SAID.search(substance.get("text", "")))):
+            # denied twice over: the substance itself says that none is known
+            made["code"] = substance if named else {**fixed(_SNOMED, *_NONE_KNOWN[category]), "text": substance["text"]}
+            return
         if substance and not named & _ANY_SUBSTANCE:
             # "not allergic to X": stated as a risk, so that no reader takes X for an allergen
             risk = fixed(_RISK_SYSTEM, "no-known-reaction-risk", "No Known Reaction Risk")
@@ -236,8 +262,8 @@ def _code(d: Draft, made: Resource, node: Node, value: Node | None, substance: R
             if named & {"410942007", "373873005"}:
                 what = _NONE_KNOWN["medication"]
             none = fixed(_SNOMED, *what)
-            if value is not None and not typed:
-                value.used = True
+            if value is not None and not typed and (said := text_of(d, value.kid("originalText"))):
+                none["text"] = said
         made["code"] = none
         return
     if substance:
@@ -270,6 +296,8 @@ def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | 
         if code in _STATUS:
             if state in _CONCERN and (_CONCERN[state] == "active") != (_STATUS[code] == "active"):
                 d.warn("contradiction", inner, "the status of the allergy and that of its concern differ")
+                if act is not None and (stated := act.kid("statusCode")) is not None:
+                    stated.used = False
             return fixed(_CLINICAL, _STATUS[code], _STATUS[code].capitalize())
         if sent:
             return sent
@@ -277,70 +305,14 @@ def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | 
     return fixed(_CLINICAL, found, found.capitalize()) if found else None
 
 
-def _criticality(d: Draft, node: Node) -> str:
+def _criticality(d: Draft, made: Resource, node: Node) -> None:
     value = node.kid("value")
-    found = _CRITICALITY.get(code_of(value), "")
-    if found:
+    if found := _CRITICALITY.get(code_of(value), ""):
         concept(d, value)
-    return found
-
-
-def _severity(d: Draft, node: Node) -> Resource | None:
-    """`severity`, and the words as sent where FHIR's three degrees say less."""
-    status(node)
-    value = node.kid("value")
-    code = code_of(value)
-    sent = concept(d, value)
-    if not sent:
-        return None
-    said = sent.get("text") or next((c["display"] for c in sent.get("coding", ()) if "display" in c), code)
-    found = _SEVERITY.get(code) or _SEVERITY.get({"mild": "L", "moderate": "M", "severe": "H"}.get(said.lower(), ""))
-    if found and code in _EXACT:
-        return {"severity": found}
-    extension = {"extension": [{"url": _ORIGINAL, "valueString": said}]}
-    return {"severity": found, "_severity": extension} if found else {"_severity": extension}
-
-
-def _reactions(node: Node) -> list[Node]:
-    found = take(node, "9", "2.16.840.1.113883.10.20.1.54")
-    for link, inner in nested(node):
-        if inner.tag == "observation" and link.get("typeCode") in ("MFST", "CAUS"):
-            link.used = inner.used = True
-            found.append(inner)
-    return found
-
-
-def _reaction(d: Draft, node: Node, section: Section) -> Resource | None:
-    status(node)
-    if negated(node):
-        node.used = False
-        d.warn("negated-reaction", node, "a reaction said not to occur: see the narrative")
-        return None
-    if (code := node.kid("code")) is not None:
-        code.used = True
-    for kid in node.all("id"):
-        kid.used = True
-    value = node.kid("value")
-    shown = concept(d, value)
-    text = text_of(d, node.kid("text"))
-    if shown is None and value is not None and (said := text_of(d, value)):
-        shown = {"text": said}
-    if shown is None and text:
-        shown = {"text": text}
-    if shown is None and value is not None and value.null:
-        shown = absent(value.null)
-    if shown is None:
-        return None
-    made: Resource = {"manifestation": [shown]}
-    if text and text != shown.get("text"):
-        made["description"] = text
-    put_time(d, made, "onset", start_of(d, node.kid("effectiveTime")))
-    for inner in take(node, "8", codes=("SEV",)):
-        made.update(_severity(d, inner) or {})
-    if remarks := notes(d, node):
-        made["note"] = remarks
-    section.entries += rest(d, node, section)
-    return made
+        made["criticality"] = found
+    elif value is not None and value.null and "criticality" not in made:
+        value.used = True
+        made["_criticality"] = absent(value.null)
 
 
 def _asserter(d: Draft, made: Resource, node: Node) -> None:
