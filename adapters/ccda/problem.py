@@ -6,7 +6,7 @@ Sources: C-CDA R2.1 Problem Concern Act, Problem Observation, Problem Status, Ag
 from __future__ import annotations
 
 from adapters.ccda.absence import absent
-from adapters.ccda.coded import codes_of, concept, fixed
+from adapters.ccda.coded import code_of, codes_of, concept, fixed
 from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
@@ -72,10 +72,34 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
     code = act.kid("code")
     if code is not None and made:
         code.used = True
-    section.entries += rest(d, act, section)
+    further = rest(d, act, section)
+    if not made and not further and (said := _bare(d, act, section, state)):
+        made.append(said)
+    section.entries += further
     if not made and act.null:
         d.warn("no-information", act, "a null problem entry: nothing is known, which is not the same as none")
     return made
+
+
+def _bare(d: Draft, act: Node, section: Section, state: str) -> str:
+    """A concern that says itself what it is about ("at risk of falls"), without an observation."""
+    code = act.kid("code")
+    told = text_of(d, act.kid("text"))
+    if code is not None and codes_of(code) <= _ACTS:
+        code = None
+    if act.null or not (told or code_of(code)):
+        return ""
+    made, ids = begin(d, act, "Condition")
+    if found := _CONCERN.get(state):
+        made["clinicalStatus"] = fixed(_CLINICAL, found, found.capitalize())
+    _category(made, d, act, section.kind, None)
+    made["code"] = {**(concept(d, code) or {}), **({"text": told} if told else {})}
+    made["subject"] = {"reference": d.patient}
+    _onset(d, made, act, act.kid("effectiveTime"))
+    writer, written = author(d, act)
+    put_time(d, made, "recordedDate", written)
+    put(made, recorder=writer, note=notes(d, act))
+    return finish(d, act, made, ids)
 
 
 def problem(
@@ -93,11 +117,11 @@ def problem(
     value = node.kid("value")
     when = node.kid("effectiveTime")
     clinical = _clinical(d, node, act, state)
-    _verify(d, made, node, own, state)
+    _verify(made, node, own, state)
     ended = _abated(d, made, when)
     if "verificationStatus" not in made or made["verificationStatus"]["coding"][0]["code"] != "entered-in-error":
-        _state(d, made, node, clinical, ended, state)
-    _category(made, d, node, kind or section.kind)
+        _state(d, made, node, act, clinical, ended, state)
+    _category(made, d, node, kind or section.kind, node.kid("code"))
     if act is not None and (sort := act.kid("code")) is not None and not codes_of(sort) & _ACTS:
         put(made, category=made.get("category", []) + [c for c in [concept(d, sort)] if c])
     _severity(d, made, node)
@@ -116,16 +140,11 @@ def problem(
     return [finish(d, node, made, ids)]
 
 
-def _verify(d: Draft, made: Resource, node: Node, own: str, state: str) -> None:
+def _verify(made: Resource, node: Node, own: str, state: str) -> None:
     if own == "nullified" or state == "nullified":
         made["verificationStatus"] = fixed(_VERIFICATION, "entered-in-error", "Entered in Error")
     elif negated(node):
         made["verificationStatus"] = fixed(_VERIFICATION, "refuted", "Refuted")
-    else:
-        for inner in take(node, "508", "2.16.840.1.113883.10.20.24.3.146"):
-            status(inner)
-            if sent := concept(d, inner.kid("value")):
-                made["verificationStatus"] = sent
 
 
 def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | None:
@@ -156,36 +175,49 @@ def _abated(d: Draft, made: Resource, when: Node | None) -> bool:
     return put_time(d, made, "abatementDateTime", high)
 
 
-def _state(d: Draft, made: Resource, node: Node, clinical: Resource | None, ended: bool, state: str) -> None:
+def _state(
+    d: Draft, made: Resource, node: Node, act: Node | None, clinical: Resource | None, ended: bool, state: str
+) -> None:
     code = next((c["code"] for c in (clinical or {}).get("coding", ()) if c.get("system") == _CLINICAL), "")
     if clinical:
         made["clinicalStatus"] = clinical
+        _overruled(d, act, code, state)
         if ended and code not in _ENDED:
             # FHIR (con-4) cannot hold an end beside "active": the status stands, the end stays readable
             d.warn("contradiction", node, "a problem called active has an end date: the date is kept as a note")
             text = made.pop("abatementDateTime")
             made.pop("_abatementDateTime", None)
             made.setdefault("note", []).append({"text": f"effectiveTime/high: {text}"})
-        return
-    if ended:
+    elif ended:
         made["clinicalStatus"] = fixed(_CLINICAL, "resolved", "Resolved")
+        _overruled(d, act, "resolved", state)
     elif found := _CONCERN.get(state):
         made["clinicalStatus"] = fixed(_CLINICAL, found, found.capitalize())
     high = node.down("effectiveTime", "high")
     if high is not None and high.null and not ended:
-        status_code = made.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
-        if status_code in _ENDED:
+        stated = made.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
+        if stated in _ENDED:
+            # it ended, nobody knows when
             made["_abatementDateTime"] = absent(high.null)
             high.used = True
 
 
-def _category(made: Resource, d: Draft, node: Node, kind: str) -> None:
+def _overruled(d: Draft, act: Node | None, code: str, state: str) -> None:
+    """The status of a concern that says otherwise than its problem: the problem's stands, the concern's is listed."""
+    said = _CONCERN.get(state)
+    if act is None or not said or not code or (said in _ENDED) == (code in _ENDED):
+        return
+    d.warn("concern-status", act, "the status of the concern is not that of its problem: that of the problem stands")
+    if (stated := act.kid("statusCode")) is not None:
+        stated.used = False
+
+
+def _category(made: Resource, d: Draft, node: Node, kind: str, code: Node | None) -> None:
     found = _CATEGORIES.get(kind)
     categories = []
     if found:
         system = "http://hl7.org/fhir/us/core/CodeSystem/condition-category" if kind == "concerns" else _CATEGORY
         categories.append(fixed(system, *found))
-    code = node.kid("code")
     if code is not None:
         sent = concept(d, code)
         if sent and not codes_of(code) <= _NO_PROBLEM:
@@ -209,6 +241,9 @@ def _code(d: Draft, made: Resource, node: Node, value: Node | None) -> None:
         # a statement of absence is true, not refuted: "no current problems"
         made.pop("verificationStatus", None)
         made["code"] = fixed(_SNOMED, "160245001", "No current problems or disability")
+        if shown:
+            made["code"]["coding"] += [c for c in shown.get("coding", ()) if c["code"] not in _NO_PROBLEM]
+            put(made["code"], text=shown.get("text"))
         return
     if shown is None:
         text = text_of(d, node.kid("text"))
@@ -227,6 +262,8 @@ def _onset(d: Draft, made: Resource, node: Node, when: Node | None) -> None:
         low = when.kid("low")
         if not dated and low is not None and low.null:
             put_time(d, made, "onsetDateTime", low, unknown=True)
+        elif not dated and when.null:
+            made["_onsetDateTime"] = absent(when.null)
     if dated:
         # FHIR holds one onset: an age beside a date becomes an observation of its own (evidence)
         return
@@ -239,20 +276,26 @@ def _onset(d: Draft, made: Resource, node: Node, when: Node | None) -> None:
 
 def _recorded(d: Draft, made: Resource, node: Node, act: Node | None) -> None:
     writer, written = author(d, node)
+    first: Resource = {}
+    for diagnosed in take(node, "502", codes=("77975-1",)):
+        status(diagnosed)
+        when = diagnosed.kid("effectiveTime")
+        put_time(d, first, "valueDateTime", when if when is not None and when.get("value") else start_of(d, when))
     if act is not None:
         other, when = author(d, act)
         writer = writer or other
         written = written if written is not None else when
-        first: Resource = {}
-        if put_time(d, first, "valueDateTime", start_of(d, act.kid("effectiveTime"))):
-            made.setdefault("extension", []).append({"url": _ASSERTED, "valueDateTime": first["valueDateTime"]})
+        if not first:
+            put_time(d, first, "valueDateTime", start_of(d, act.kid("effectiveTime")))
         ended = act.down("effectiveTime", "high")
         own_end = node.down("effectiveTime", "high")
         if ended is not None and own_end is not None and ended.get("value") == own_end.get("value"):
             ended.used = True
+    if first:
+        made.setdefault("extension", []).append({"url": _ASSERTED, **first})
     put_time(d, made, "recordedDate", written)
     put(made, recorder=writer)
-    done = performers(d, node)
+    done = performers(d, node) + (performers(d, act) if act is not None else [])
     put(made, asserter=next((p for p in done if not str(p.get("reference", "")).startswith("Organization/")), None))
     for source in (node, act):
         for kid in source.all("informant") if source is not None else ():
