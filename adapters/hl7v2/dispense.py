@@ -1,33 +1,47 @@
-"""RXD -> MedicationDispense, RXA that is no vaccine -> MedicationAdministration.
-
-Sources: HL7 v2.8.2 sections 4.14.5 (RXD), 4.14.7 (RXA); FHIR R4 medication resources.
-"""
+"""RXD -> MedicationDispense. Sources: HL7 v2.8.2 section 4.14.5 (RXD); FHIR R4 MedicationDispense."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from adapters.hl7v2 import timing
-from adapters.hl7v2.concepts import concept, concepts
+from adapters.hl7v2 import drug, timing
+from adapters.hl7v2.codes import THO
+from adapters.hl7v2.concepts import concept
+from adapters.hl7v2.contacts import telecoms, xad
 from adapters.hl7v2.conversions import readable
+from adapters.hl7v2.dose import highest, texts
 from adapters.hl7v2.draft import Draft
-from adapters.hl7v2.numbers import quantity
+from adapters.hl7v2.drug import amount_of
 from adapters.hl7v2.orders import common
-from adapters.hl7v2.parties import practitioner
-from adapters.hl7v2.pharmacy import amount_of, drug_of, form_of, start, strength, texts
+from adapters.hl7v2.parties import location, practitioner
+from adapters.hl7v2.pharmacy import ordered_by, prescription, start
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_time
-from adapters.hl7v2.vaccine import immunization, is_vaccine
+from hie.model import Resource
+
+_SUBSTITUTED = {
+    "N": False,
+    "G": True,
+    "T": True,
+    "1": False,
+    "2": False,
+    "4": False,
+    "5": False,
+    "7": False,
+    "8": False,
+}
+"""Table 0167: whether something else than what was prescribed went out; 0, 3 and 6 do not say."""
 
 
 def rxd(d: Draft, s: Segment) -> None:
-    asked = d.now.get("medication")
+    asked = ordered_by(d)
     made, orc = start(d, s, "MedicationDispense", d.first(s.get(2)), (0, 0))
-    if asked is not None and asked["resourceType"] == "MedicationRequest":
+    if asked is not None:
         made["authorizingPrescription"] = [d.ref(asked)]
-    made["status"] = "unknown"
-    made["medicationCodeableConcept"] = (concept(d, s, 2, s.get(2)) if s.get(2) else None) or d.nobody()
+        d.now["carried-out"] = asked
+    made["status"] = _status(d)
+    drug.named(d, s, 2, made)
     if d.patient:
         made["subject"] = dict(d.patient)
     if (encounter := d.now.get("encounter")) is not None:
@@ -38,86 +52,79 @@ def rxd(d: Draft, s: Segment) -> None:
         put_time(d, s, 3, s.get(3), made, "whenHandedOver")
     if (s.get(4) or s.get(5)) and (amount := amount_of(d, s, 4, 5)):
         made["quantity"] = amount
-    if raw := s.get(6):
-        form_of(d, s, 6, raw, made)
-    if number_sent := d.first(s.get(7)):
-        known = made.setdefault("identifier", [])
-        if not any(i["value"] == number_sent for i in known):
-            known.append({"value": number_sent})
+    drug.form_of(d, s, 6, made)
+    prescription(d, s, 7, made)
     if text := "\n".join(t for p in s.get(9).split(d.message.repetition) if (t := readable(d, p))):
         made["note"] = [{"text": text}]
     for rep, part in d.repeats(s.get(10)) if s.get(10) else ():
         if who := practitioner(d, s, 10, part, rep):
             made.setdefault("performer", []).append({"actor": who})
-    if (raw := s.get(12)) and (amount := quantity(d, s, 12, raw)):
-        made.setdefault("dosageInstruction", [{}])[0].setdefault("doseAndRate", [{}])[0]["doseQuantity"] = amount
-    if s.get(15):
-        slot = made.setdefault("dosageInstruction", [{}])[0]
-        texts(d, s, (15,), slot)
-    strength(d, s, 16, 17, made)
-    for rep, part in d.repeats(s.get(18)) if s.get(18) else ():
-        if rep > 1:
-            d.lose(s, 18, rep)
-        elif lot := d.text(part):
-            drug_of(made).setdefault("batch", {})["lotNumber"] = lot
-    if s.get(19):
-        put_time(
-            d,
-            s,
-            19,
-            s.get(19).partition(d.message.repetition)[0],
-            drug_of(made).setdefault("batch", {}),
-            "expirationDate",
-        )
-        if not drug_of(made)["batch"]:
-            del drug_of(made)["batch"]
+    _substituted(d, s, made)
+    slot: dict[str, Any] = {}
+    highest(d, s, 12, slot)
+    texts(d, s, (15,), slot)
+    if slot:
+        made["dosageInstruction"] = [slot]
+    _places(d, s, made)
+    drug.strength(d, s, 16, 17, made, 28, 29)
+    drug.batch(d, s, 18, 19, made)
+    drug.maker(d, s, 20, made)
+    drug.package(d, s, 22, 23, made)
+    drug.supplementary(d, s, 25, made)
+    if (raw := s.get(33)) and (kind := concept(d, s, 33, raw, 0, "0484")):
+        made["type"] = kind
     timing.waiting(d, made)
     fill(d, s, made)
 
 
-def given(d: Draft, s: Segment) -> None:
-    """RXA that is no vaccine -> MedicationAdministration; RXG -> MedicationRequest's give instructions."""
-    if is_vaccine(d, s):
-        immunization(d, s)
+def _status(d: Draft) -> str:
+    """From ORC-5, else from what ORC-1 takes back: the order under which it was dispensed says it, RXD does not."""
+    orc = d.now.get("rx-orc")
+    for n, table in ((5, "0038d"), (1, "0119d")):
+        if orc is not None and (found := d.coded(table, d.first(orc.get(n)))):
+            return found[1]
+    return "unknown"
+
+
+def _substituted(d: Draft, s: Segment, made: Resource) -> None:
+    sent = d.first(s.get(11)).upper()
+    if not sent:
         return
-    asked = d.now.get("medication")
-    made, orc = start(d, s, "MedicationAdministration", d.first(s.get(5)), (0, 0))
-    if asked is not None and asked["resourceType"] == "MedicationRequest":
-        made["request"] = d.ref(asked)
-    completion = d.first(s.get(20)).upper()
-    made["status"] = {"CP": "completed", "RE": "not-done", "NA": "not-done", "PA": "stopped"}.get(completion, "unknown")
-    if d.first(s.get(21)).upper() == "D":
-        made["status"] = "entered-in-error"
-    found = concepts(d, s, 5, s.get(5)) if s.get(5) else []
-    made["medicationCodeableConcept"] = found[0] if found else d.nobody()
-    made["subject"] = dict(d.patient) if d.patient else d.nobody()
-    if (encounter := d.now.get("encounter")) is not None:
-        made["context"] = d.ref(encounter)
-    begin, end = s.get(3), s.get(4)
-    if begin and end and begin != end:
-        span: dict[str, Any] = {}
-        put_time(d, s, 3, begin, span, "start")
-        put_time(d, s, 4, end, span, "end")
-        made["effectivePeriod"] = span
-    elif begin:
-        put_time(d, s, 3, begin, made, "effectiveDateTime")
-    if not any(k.startswith("effective") and made[k] for k in made):
-        made.pop("effectivePeriod", None)
-        made["_effectiveDateTime"] = d.nobody()
-    if s.get(6) and (amount := amount_of(d, s, 6, 7)):
-        made.setdefault("dosage", {})["dose"] = amount
-    for _, part in d.repeats(s.get(9)) if s.get(9) else ():
-        if text := readable(d, part):
-            made.setdefault("note", []).append({"text": text})
-    for rep, part in d.repeats(s.get(10)) if s.get(10) else ():
-        if who := practitioner(d, s, 10, part, rep):
-            made.setdefault("performer", []).append({"actor": who})
-    for rep, part in d.repeats(s.get(18)) if s.get(18) else ():
-        if why := concept(d, s, 18, part, rep):
-            made.setdefault("statusReason", []).append(why)
-    for n in (11, 15, 16, 17, 22, 27):
-        if s.get(n):
-            d.lose(s, n)
-    if orc is not None:
-        common(d, orc, made)
-    fill(d, s, made)
+    if len(sent) > 1 or sent not in "NGT012345678":
+        d.lose(s, 11)
+        return
+    known = _SUBSTITUTED.get(sent)
+    kind = {"coding": [{"system": THO + "v2-0167", "code": sent}]}
+    made["substitution"] = {
+        **({"wasSubstituted": known} if known is not None else {"_wasSubstituted": d.nobody()}),
+        "type": kind,
+    }
+
+
+def _places(d: Draft, s: Segment, made: Resource) -> None:
+    """RXD-13 where it goes to; RXD-30, 31, 34 the pharmacy it goes to; RXD-27 where it was packed."""
+    if (raw := s.get(13)) and (place := location(d, s, 13, d.message.component.join(d.parts(raw)[:8]))):
+        made["destination"] = place
+        d.rest(s, 13, 0, d.parts(raw.partition(d.message.repetition)[0]), 8)
+    if raw := s.get(30):
+        name = concept(d, s, 30, raw.partition(d.message.repetition)[0]) or {}
+        words = name.get("text") or next((c.get("display") or c.get("code") for c in name.get("coding", ())), "")
+        if words and "destination" not in made:
+            shop = d.add("Location", d.scope, "pharmacy", d.first(raw) or words)
+            shop["name"] = words
+            if (code := d.first(raw)) and code != words:
+                shop["identifier"] = [{"value": code}]
+            if s.get(31) and (address := xad(d, s, 31, s.get(31).partition(d.message.repetition)[0])):
+                shop["address"] = address
+            if s.get(34):
+                shop["telecom"] = telecoms(d, s, 34, s.get(34), "work")
+            made["destination"] = d.ref(shop)
+            d.source(s, shop)
+        else:
+            d.lose(s, 30)
+    if "destination" not in made or not s.get(30):
+        for n in (31, 34):
+            if s.get(n):
+                d.lose(s, n)
+    if (raw := s.get(27)) and (place := location(d, s, 27, d.message.component.join(d.parts(raw)[:8]))):
+        made["location"] = place

@@ -5,30 +5,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2.codes import THO
 from adapters.hl7v2.concepts import concept, plain
 from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.drug import manufacturer
 from adapters.hl7v2.numbers import number, unit
 from adapters.hl7v2.order_numbers import listed, numbers_of
 from adapters.hl7v2.orders import common
-from adapters.hl7v2.parties import practitioner
+from adapters.hl7v2.parties import location, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import fhir_time_of, put_date, put_time
+from adapters.hl7v2.vaccine_facts import about_vaccine as about_vaccine
+from adapters.hl7v2.vaccine_facts import close as close
 from hie.model import Resource
 
-_ORIGIN = "http://terminology.hl7.org/CodeSystem/immunization-origin"
-_NIP001 = "urn:oid:2.16.840.1.114222.4.5.274"
 _ROLE = "http://terminology.hl7.org/CodeSystem/v2-0443"
-_CVX = "http://hl7.org/fhir/sid/cvx"
 
 
 def is_vaccine(d: Draft, s: Segment) -> bool:
     """RXA is a vaccine in immunization messages, and wherever its code is a CVX code."""
-    if d.event[:3] in ("VXU", "VXR", "VXX"):
+    if d.event[:3] in ("VXU", "VXR", "VXX") or d.event in ("RSP^K11", "RSP^K32"):
         return True
-    return any(part.upper() == "CVX" for part in s.get(5).split(d.message.component)) or d.event.endswith(
-        ("K11^K32", "^K32")
-    )
+    return any(part.upper() == "CVX" for rep in s.get(5).split(d.message.repetition) for part in d.parts(rep))
 
 
 def immunization(d: Draft, s: Segment) -> None:
@@ -73,19 +72,32 @@ def immunization(d: Draft, s: Segment) -> None:
             made["lotNumber"] = text
     if s.get(16):
         put_date(d, s, 16, s.get(16).partition(d.message.repetition)[0], made, "expirationDate")
-    if raw := s.get(17):
-        maker = d.parts(raw.partition(d.message.repetition)[0])
-        found = _maker(d, s, [d.text(p) for p in maker])
+    for rep, part in d.repeats(s.get(17)) if s.get(17) else ():
+        found = None if rep > 1 else manufacturer(d, s, part)
         if found is None:
-            d.lose(s, 17)
+            d.lose(s, 17, rep)
         else:
             made["manufacturer"] = found
     if s.get(22):
         put_time(d, s, 22, s.get(22), made, "recorded")
+    for n in (8, 12, 13, 14, 23, 24, 25):  # facts of a drug that a vaccination has no element for
+        if s.get(n):
+            d.lose(s, n)
     if orc is not None:
         common(d, orc, made)
+        _entering(d, orc, made)
         d.source(orc, made)
     fill(d, s, made)
+
+
+def _entering(d: Draft, orc: Segment, made: Resource) -> None:
+    """ORC-17: the organisation that the person who entered it belongs to."""
+    raw = orc.get(17).partition(d.message.repetition)[0]
+    if raw and (found := manufacturer(d, orc, raw)):
+        made.setdefault("performer", []).append(
+            {"function": {"coding": [{"system": _ROLE, "code": "EP"}]}, "actor": found}
+        )
+        d.lost.pop(d.where(orc, 17), None)
 
 
 def _status(d: Draft, s: Segment, made: Resource) -> None:
@@ -110,12 +122,7 @@ def _status(d: Draft, s: Segment, made: Resource) -> None:
             if not extra.get("coding"):
                 d.lose(s, 18, rep)
     elif completion in ("RE", "NA"):
-        system = (
-            "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-            if completion == "RE"
-            else "http://terminology.hl7.org/CodeSystem/v2-0322"
-        )
-        made["statusReason"] = {"coding": [{"system": system, "code": "PATOBJ" if completion == "RE" else "NA"}]}
+        made["statusReason"] = {"coding": [{"system": THO + "v2-0322", "code": completion}]}
 
 
 def _dose(d: Draft, s: Segment, made: Resource) -> None:
@@ -143,8 +150,6 @@ def _origin(d: Draft, s: Segment, made: Resource) -> None:
         if coding is not None and "primarySource" not in made:
             made["primarySource"] = coding["code"] == "00"
             if coding["code"] != "00":
-                if coding.get("system", "").startswith("urn:hie:system:NIP"):
-                    coding["system"] = _NIP001
                 made["reportOrigin"] = found
         else:
             if text := plain(d, part):
@@ -161,14 +166,12 @@ def _people(d: Draft, s: Segment, made: Resource) -> None:
                 {"function": {"coding": [{"system": _ROLE, "code": "AP"}]}, "actor": who}
             )
     for n in (11, 27):
-        if raw := s.get(n):
-            _where(d, s, n, raw, made)
+        if s.get(n) and (place := where_given(d, s, n, s.get(n))) and made.setdefault("location", place) != place:
+            d.lose(s, n)
 
 
-def _where(d: Draft, s: Segment, n: int, raw: str, made: Resource) -> None:
+def where_given(d: Draft, s: Segment, n: int, raw: str) -> dict[str, Any] | None:
     """RXA-11 (LA2): point of care, room, bed, facility, ..., address; RXA-27 is a plain PL."""
-    from adapters.hl7v2.parties import location
-
     parts = raw.partition(d.message.repetition)[0].split(d.message.component)
     place = location(d, s, n, d.message.component.join(parts[:8]))
     street = [d.text(p) for p in parts[8:16]] if n == 11 else []
@@ -177,7 +180,7 @@ def _where(d: Draft, s: Segment, n: int, raw: str, made: Resource) -> None:
         d.source(s, resource)
         place = d.ref(resource)
     if place is None:
-        return
+        return None
     if any(street):
         street += [""] * (8 - len(street))
         address: dict[str, Any] = {}
@@ -188,83 +191,4 @@ def _where(d: Draft, s: Segment, n: int, raw: str, made: Resource) -> None:
                 address[key] = text
         if address:
             d.resources[place["reference"]]["address"] = address
-    if "location" in made:
-        d.lose(s, n)
-    else:
-        made["location"] = place
-
-
-def _maker(d: Draft, s: Segment, parts: list[str]) -> dict[str, Any] | None:
-    parts += [""] * (3 - len(parts))
-    code, name, system = parts[:3]
-    if not (code or name):
-        return None
-    identifier = {"value": code, **({"system": d.system(system)} if system else {})}
-    if name:
-        resource = d.add("Organization", d.system(system) if system else d.scope, code or name)
-        resource["name"] = name
-        if code:
-            resource["identifier"] = [identifier]
-        d.source(s, resource)
-        return d.ref(resource)
-    return {"type": "Organization", "identifier": identifier}
-
-
-_PROTOCOL = {"30973-2": "doseNumber", "59782-3": "seriesDoses", "59780-7": "series", "30956-7": None, "30979-9": None}
-
-
-def about_vaccine(d: Draft, s: Segment, made: Resource) -> bool:
-    """OBX facts that Immunization has elements for: dose number, funding, eligibility, information statements."""
-    code = d.first(s.get(3))
-    value = concept(d, s, 5, s.get(5)) if s.get(5) and d.first(s.get(2)) in ("CE", "CWE", "CNE") else None
-    text = d.first(s.get(5))
-    if not text:
-        return False
-    if code == "64994-7" and value:
-        made.setdefault("programEligibility", []).append(value)
-    elif code == "30963-3" and value and "fundingSource" not in made:
-        made["fundingSource"] = value
-    elif code in ("69764-9", "29768-9", "29769-7"):
-        sub = d.text(s.get(4))
-        education = d.now.setdefault(("education", made["id"]), {})
-        entry = education.get(sub)
-        if entry is None:
-            entry = education[sub] = {}
-            made.setdefault("education", []).append(entry)
-        if code == "69764-9":
-            d.rest(s, 5, 0, ["", "", *d.parts(s.get(5))[2:]], 2)
-            entry["documentType"] = " ".join(
-                t for t in (text, (value or {}).get("coding", [{}])[0].get("display", "")) if t
-            )
-        else:
-            put_time(d, s, 5, s.get(5), entry, "publicationDate" if code == "29768-9" else "presentationDate")
-        if not entry:
-            made["education"].remove(entry)
-            education.pop(sub)
-            if not made["education"]:
-                del made["education"]
-            return False
-    elif code in ("30973-2", "59782-3") and text.isdigit() and int(text) > 0 and "recommended" not in d.now:
-        applied = made.setdefault("protocolApplied", [{}])[0]
-        applied["doseNumberPositiveInt" if code == "30973-2" else "seriesDosesPositiveInt"] = int(text)
-    else:
-        return False
-    d.owner = made
-    d.source(s, made)
-    entries = d.rules["OBX"][0]
-    for n, raw in enumerate(s.fields):
-        if (n in (6, 7, 8, 14, 15, 16, 17, 18, 19, 21, 23, 24, 25) and raw) or (
-            n and raw and (n >= len(entries) or entries[n] is None)
-        ):
-            d.lose(s, n)
-    return True
-
-
-def close(d: Draft) -> None:
-    """Immunization.protocolApplied needs a dose number; without one the series alone cannot be said."""
-    for made in d.resources.values():
-        if made["resourceType"] == "Immunization" and "protocolApplied" in made:
-            applied = made["protocolApplied"][0]
-            if "doseNumberPositiveInt" not in applied:
-                absent = [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
-                applied["_doseNumberString"] = {"extension": absent}
+    return place

@@ -107,6 +107,8 @@ V2_NAME_TO_URI: dict[str, str] = {
     "CVX": "http://hl7.org/fhir/sid/cvx",
     "MVX": "http://hl7.org/fhir/sid/mvx",
     "UCUM": "http://unitsofmeasure.org",
+    "NCIT": "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl",
+    "CDCPHINVS": "urn:oid:2.16.840.1.114222.4.5.274",
     "CDCREC": "urn:oid:2.16.840.1.113883.6.238",
     "UNII": "http://fdasis.nlm.nih.gov",
     "NUCC": "http://nucc.org/provider-taxonomy",

@@ -57,14 +57,15 @@ def test_utf8_under_the_name_of_latin1() -> None:
     assert "charset-wrong" not in {w.code for w in found.warnings}
 
 
-def test_a_dose_that_the_pharmacy_replaced_is_listed() -> None:
+def test_a_dose_that_the_pharmacy_replaced_stays_as_the_one_ordered() -> None:
     found = record(
         header("RDE^O11"), PID, "ORC|NW|P1", "RXO|^Amoxicillin|250||mg^milligram", "RXE||^Amoxicillin|500||mg^milligram"
     )
-    made = only(found, "MedicationRequest")
-    assert made["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] == 500
-    assert "RXO[1]-2" in lost(found)
-    assert "RXO[1]-4" not in lost(found)
+    given, ordered = only(found, "MedicationRequest")["dosageInstruction"][0]["doseAndRate"]
+    assert given["doseQuantity"]["value"] == 500
+    assert ordered["doseQuantity"]["value"] == 250
+    assert ordered["type"]["coding"][0]["code"] == "ordered"
+    assert not {w for w in lost(found) if w.startswith("RXO")}
 
 
 def test_further_notes_of_a_vaccination_keep_their_words_and_list_their_codes() -> None:
