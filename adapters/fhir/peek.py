@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.fhir.entries import parsed
+from adapters.fhir.body import parsed
 from hie.model import Identifier, Keys, Resource
 
 

@@ -1,28 +1,52 @@
 """References as sent -> references inside the record, or a logical reference where the target did not come along.
 
 Resolution follows FHIR R4 "Resolving references in Bundles": the fullUrl, then `Type/id` against the base of the entry
-that refers.
+that refers; beside it conditional references and logical ones, by a business identifier of the input.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 
-from adapters.fhir.entries import NO_IDENTIFIER, ONE_IDENTIFIER, Entry
+import orjson
+
+from adapters.fhir.entries import Entry
+from hie.fhir import digits
 from hie.fhir.ids import resource_id
+from hie.fhir.provenance import ABSENT
+from hie.fhir.validate import types
 from hie.model import Resource
 
-_REST = re.compile(r"(?:(https?://.+?)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?\Z")
-_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?identifier=([^|&]*)\|([^&]+)\Z")
+REST = re.compile(r"(?:(https?://.+?)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-_]{1,64})(?:/_history/[^/]+)?\Z")
+_CONDITIONAL = re.compile(r"(?:https?://.+/)?([A-Z][A-Za-z]+)\?(?:.*&)?identifier=([^&]*)")
 _RESOURCE_IDENTIFIER = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "RI"}]}
+_MASKED = {"extension": [{"url": ABSENT, "valueCode": "masked"}]}
+_CANONICAL = ("questionnaire", "instantiatesCanonical")
 
 
 def base_of(url: str) -> str:
     """Base of a RESTful absolute URL, else ""."""
-    match = _REST.match(url)
+    match = REST.match(url)
     return (match.group(1) or "") if match else ""
+
+
+def system_of(base: str, feed: str, kind: str) -> str:
+    """The identifier system of the ids that a sender's server gives to resources of one type."""
+    return f"{base or f'urn:hie:fhir:{feed}'}/{kind}"
+
+
+def conditional(reference: str) -> tuple[str, str, str] | None:
+    """(type, system, value) of `Patient?identifier=system|value`, None where it is no such reference."""
+    match = _CONDITIONAL.match(reference)
+    if match is None:
+        return None
+    kind, token = match.group(1), unquote(match.group(2))
+    system, bar, value = token.partition("|")
+    return (kind, system, value) if bar and value else (kind, "", token) if token and not bar else None
 
 
 class Ids:
@@ -31,16 +55,23 @@ class Ids:
     def __init__(self, scope: str, feed: str, entries: list[Entry]) -> None:
         self._feed = feed
         self._by_url: dict[str, Entry] = {}
+        self._by_identifier: dict[tuple[str, str, str], Entry] = {}
         self._new: dict[int, str] = {}
+        used: set[str] = set()
         for entry in entries:
             sent = entry.resource.get("id")
             base = base_of(entry.full_url)
-            self._new[id(entry)] = resource_id(scope, entry.type, *_business(entry, base))
+            self._new[id(entry)] = _own(scope, entry, base, used)
             if entry.full_url:
                 self._by_url[entry.full_url] = entry
             if isinstance(sent, str):
                 self._by_url.setdefault(f"{base}/{entry.type}/{sent}" if base else f"{entry.type}/{sent}", entry)
                 self._by_url.setdefault(f"{entry.type}/{sent}", entry)
+            if isinstance(url := entry.resource.get("url"), str):
+                self._by_url.setdefault(url, entry)
+            for identifier in identifiers(entry.resource):
+                key = (entry.type, str(identifier.get("system", "")), str(identifier["value"]))
+                self._by_identifier.setdefault(key, entry)
 
     def new(self, entry: Entry) -> str:
         """`Type/id` of an entry in the record."""
@@ -48,86 +79,180 @@ class Ids:
 
     def target(self, entry: Entry, reference: str) -> Entry | None:
         """The entry that `reference`, standing in `entry`, points to."""
-        match = _REST.match(reference)
+        match = REST.match(reference)
         if match is None:
-            return self._by_url.get(reference)
+            if named := conditional(reference):
+                return self.identified(*named)
+            found = self._by_url.get(reference)
+            return found or (self._by_url.get(reference.partition("|")[0]) if "|" in reference else None)
         base, kind, identity = match.groups()
         if base:
-            return self._by_url.get(f"{base}/{kind}/{identity}")
+            return self._by_url.get(f"{base}/{kind}/{identity}") or self._by_url.get(reference)
         own = base_of(entry.full_url)
         found = self._by_url.get(f"{own}/{kind}/{identity}") if own else None
         return found or self._by_url.get(f"{kind}/{identity}")
 
-    def rewritten(self, entry: Entry, allowed: Callable[[Entry], bool]) -> tuple[Resource, list[str]]:
-        """The resource with its id and references inside the record, and the places (`subject`) of references to
-        entries that are not `allowed` and were cut."""
+    def identified(self, kind: str, system: str, value: str) -> Entry | None:
+        """The entry of a type with a business identifier."""
+        return self._by_identifier.get((kind, system, value))
+
+    def pointed(self, entry: Entry, element: Mapping[str, Any]) -> Entry | None:
+        """The entry that a Reference points to, by its literal or, without one, by its identifier."""
+        reference = element.get("reference")
+        if isinstance(reference, str):
+            return None if reference.startswith("#") else self.target(entry, reference)
+        identifier, kind = element.get("identifier"), element.get("type")
+        if isinstance(identifier, dict) and isinstance(kind, str) and identifier.get("value"):
+            return self.identified(kind, str(identifier.get("system", "")), str(identifier["value"]))
+        return None
+
+    def targets(self, entry: Entry) -> Iterator[Entry]:
+        """Every entry that `entry` refers to."""
+        for element in pointers(entry.resource):
+            found = self.target(entry, element) if isinstance(element, str) else self.pointed(entry, element)
+            if found is not None and found is not entry:
+                yield found
+
+    def rewritten(self, entry: Entry, allowed: Callable[[Entry], bool]) -> tuple[Resource, list[str], list[str]]:
+        """The resource with its id and references inside the record; the places (`subject`) of references to entries that
+        are not `allowed` and were cut; and the places of what went otherwise (an id that has no place)."""
         cut: list[str] = []
-        made = self._walk(entry, entry.resource, "", allowed, cut)
+        lost: list[str] = []
+        made: Resource = self._walk(entry, entry.resource, "", allowed, cut, lost)
         sent = made.get("id")
         made["id"] = self._new[id(entry)]
-        if isinstance(sent, str):
-            self._keep_sent_id(entry, made, sent)
-        meta = {k: v for k, v in made.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
-        made.pop("meta", None)
+        if isinstance(sent, str) and not self._keeps_sent_id(entry, made, sent):
+            lost.append("id")
+        meta = made.pop("meta", {})
+        lost.extend(f"meta.{name}" for name in ("versionId", "lastUpdated") if name in meta)
+        meta = {k: v for k, v in meta.items() if k.lstrip("_") not in ("versionId", "lastUpdated")}
         if meta:
             made["meta"] = meta
-        return made, cut
+        return made, cut, lost
 
-    def _keep_sent_id(self, entry: Entry, made: Resource, sent: str) -> None:
-        system = base_of(entry.full_url) or f"urn:hie:fhir:{self._feed}"
-        own = {"type": _RESOURCE_IDENTIFIER, "system": f"{system}/{entry.type}", "value": sent}
-        if entry.type in NO_IDENTIFIER:
-            return
-        if entry.type in ONE_IDENTIFIER:
-            made.setdefault("identifier", own)
-        else:
-            made["identifier"] = [*made.get("identifier", ()), own]
+    def _keeps_sent_id(self, entry: Entry, made: Resource, sent: str) -> bool:
+        element = types()[entry.type].elements.get("identifier")
+        if element is None or element.kind != "Identifier" or (not element.many and "identifier" in made):
+            return False
+        own = {"type": _RESOURCE_IDENTIFIER, "system": system_of(base_of(entry.full_url), self._feed, entry.type)}
+        if not element.many:
+            made["identifier"] = {**own, "value": sent}
+        elif not any(i.get("system") == own["system"] and i.get("value") == sent for i in made.get("identifier", ())):
+            made["identifier"] = [*made.get("identifier", ()), {**own, "value": sent}]
+        return True
 
-    def _walk(self, entry: Entry, value: Any, path: str, allowed: Callable[[Entry], bool], cut: list[str]) -> Any:
+    def _walk(
+        self, entry: Entry, value: Any, path: str, allowed: Callable[[Entry], bool], cut: list[str], lost: list[str]
+    ) -> Any:
         if isinstance(value, list):
-            return [self._walk(entry, v, path, allowed, cut) for v in value]
+            items = [self._walk(entry, v, path, allowed, cut, lost) for v in value]
+            kept = [v for v in items if v is not _MASKED]
+            return kept if kept or not items else [dict(_MASKED)]
         if not isinstance(value, dict):
             return value
-        made = {k: self._walk(entry, v, f"{path}.{k}" if path else k, allowed, cut) for k, v in value.items()}
+        made: Resource = {}
+        for name, item in value.items():
+            one = self._walk(entry, item, f"{path}.{name}" if path else name, allowed, cut, lost)
+            made[name] = dict(_MASKED) if one is _MASKED else one
         reference = made.get("reference")
         if isinstance(reference, str) and not reference.startswith("#"):
             found = self.target(entry, reference)
             if found is None:
-                return _logical(made, reference, self._feed)
+                if "identifier" in made:
+                    lost.append(f"{path}.reference")
+                return logical(made, reference, base_of(entry.full_url), self._feed)
             if not allowed(found):
                 cut.append(path)
-                return {"display": "not part of this record"}
+                return _MASKED
             made["reference"] = self.new(found)
-        if isinstance(url := made.get("url"), str) and "contentType" in made and (found := self.target(entry, url)):
-            made["url"] = self.new(found) if allowed(found) else ""
+        elif reference is None and "identifier" in made and (found := self.pointed(entry, made)):
+            if allowed(found):
+                made["reference"] = self.new(found)
+            elif found.type == "Patient":
+                cut.append(path)
+                return _MASKED
+        if isinstance(url := made.get("url"), str) and "contentType" in made:
+            self._attached(entry, made, url, path, allowed, cut)
         return made
+
+    def _attached(
+        self, entry: Entry, made: Resource, url: str, path: str, allowed: Callable[[Entry], bool], cut: list[str]
+    ) -> None:
+        found = self.target(entry, url)
+        if found is None:
+            if (match := REST.match(url)) and not match.group(1) and (base := base_of(entry.full_url)):
+                made["url"] = f"{base}/{url}"
+        elif allowed(found):
+            made["url"] = self.new(found)
+        else:
+            del made["url"]
+            cut.append(f"{path}.url")
+
+
+def _own(scope: str, entry: Entry, base: str, used: set[str]) -> str:
+    """An id for the entry. Where two would get the same (one accession number on ten results), their content decides."""
+    business = _business(entry, base)
+    made = resource_id(scope, entry.type, *business)
+    if f"{entry.type}/{made}" in used:
+        content = sha256(digits.dumps(entry.resource, orjson.OPT_SORT_KEYS)).hexdigest()
+        made = resource_id(scope, entry.type, *business, content)
+        number = 1
+        while f"{entry.type}/{made}" in used:
+            number += 1
+            made = resource_id(scope, entry.type, *business, content, str(number))
+    used.add(f"{entry.type}/{made}")
+    return made
 
 
 def _business(entry: Entry, base: str) -> tuple[str, ...]:
     """What identifies the resource at its sender: base and id, else its first identifier, else its place."""
     sent = entry.resource.get("id")
-    temporary = entry.full_url.startswith("urn:uuid:")
-    identifier = entry.resource.get("identifier")
-    first: Mapping[str, Any] = identifier[0] if isinstance(identifier, list) and identifier else {}
-    if isinstance(identifier, dict):
-        first = identifier
-    named = (str(first.get("system", "")), str(first["value"])) if first.get("value") else ()
+    temporary = entry.full_url.startswith("urn:")
     if isinstance(sent, str) and not temporary:
         return ("id", base, sent)
-    return ("identifier", *named) if named else ("url", entry.full_url or entry.where)
+    first = next(identifiers(entry.resource), None)
+    if first is not None:
+        return ("identifier", str(first.get("system", "")), str(first["value"]))
+    return ("url", entry.full_url or entry.where)
 
 
-def _logical(element: dict[str, Any], reference: str, feed: str) -> dict[str, Any]:
+def identifiers(resource: Resource) -> Iterator[dict[str, Any]]:
+    """The business identifiers of a resource that have a value."""
+    given = resource.get("identifier")
+    for identifier in given if isinstance(given, list) else [given]:
+        if isinstance(identifier, dict) and identifier.get("value"):
+            yield identifier
+
+
+def logical(element: dict[str, Any], reference: str, base: str, feed: str) -> dict[str, Any]:
     """A Reference whose target did not come along: by identifier, never by an id that is not ours."""
     made = {k: v for k, v in element.items() if k != "reference"}
     if "identifier" in made:
         return made
-    if conditional := _CONDITIONAL.match(reference):
-        kind, system, value = conditional.groups()
+    if named := conditional(reference):
+        kind, system, value = named
         made |= {"type": kind, "identifier": {"value": value} | ({"system": system} if system else {})}
-    elif rest := _REST.match(reference):
-        base, kind, value = rest.groups()
-        made |= {"type": kind, "identifier": {"system": f"{base or f'urn:hie:fhir:{feed}'}/{kind}", "value": value}}
+    elif rest := REST.match(reference):
+        own, kind, value = rest.groups()
+        made |= {"type": kind, "identifier": {"system": system_of(own or base, feed, kind), "value": value}}
     else:
         made["identifier"] = {"system": "urn:ietf:rfc:3986", "value": reference}
     return made
+
+
+def pointers(value: Any) -> Iterator[Any]:
+    """Every Reference, as an element, and every address or canonical, as text, below `value`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from pointers(item)
+    elif isinstance(value, dict):
+        if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict):
+            yield value
+        for name, item in value.items():
+            if isinstance(item, str):
+                if name in _CANONICAL or (name == "url" and "contentType" in value):
+                    yield item
+            elif name in _CANONICAL and isinstance(item, list):
+                yield from (one for one in item if isinstance(one, str))
+            elif isinstance(item, dict | list):
+                yield from pointers(item)

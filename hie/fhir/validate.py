@@ -9,6 +9,7 @@ look-ups. The fast pass only answers yes or no; where it says no, a second pass 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
@@ -20,7 +21,7 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CODE = re.compile(r"[^\s]+(?:\s[^\s]+)*\Z")
 _URI = re.compile(r"\S+\Z")
 _DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?\Z")
-_ZONE = r"(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)"
+_ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
 _DATETIME = re.compile(rf"\d{{4}}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:T{_CLOCK}{_ZONE})?)?)?\Z")
 _INSTANT = re.compile(rf"\d{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T{_CLOCK}{_ZONE}\Z")
@@ -80,6 +81,24 @@ def _matching(kind: str, pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return ok
 
 
+def _calendar(kind: str, pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    """As `_matching`, for days that exist: the pattern of R4 alone would let 30 February pass."""
+    good = GOOD.setdefault(kind, set())
+    matches = _matching(kind, pattern)
+
+    def ok(value: Any) -> bool:
+        if not matches(value):
+            return False
+        if value[:4] != "0000" and (
+            value[8:10] < "29" or int(value[8:10]) <= monthrange(int(value[:4]), int(value[5:7]))[1]
+        ):
+            return True
+        good.discard(value)
+        return False
+
+    return ok
+
+
 def _text(value: Any) -> bool:
     return type(value) is str and bool(value) and (value.isprintable() or _CONTROL.search(value) is None)
 
@@ -99,9 +118,9 @@ PRIMITIVES: dict[str, Callable[[Any], bool]] = {
     "canonical": _matching("canonical", _URI),
     "oid": _matching("oid", _URI),
     "uuid": _matching("uuid", _URI),
-    "date": _matching("date", _DATE),
-    "dateTime": _matching("dateTime", _DATETIME),
-    "instant": _matching("instant", _INSTANT),
+    "date": _calendar("date", _DATE),
+    "dateTime": _calendar("dateTime", _DATETIME),
+    "instant": _calendar("instant", _INSTANT),
     "time": _matching("time", _TIME),
     "base64Binary": lambda v: type(v) is str and _BASE64.match(v) is not None,
     "boolean": lambda v: type(v) is bool,
@@ -218,7 +237,13 @@ def _step(made: Type, key: str) -> Step | None:
             return _TEXT, element.choice, test, good
         if not element.many:
             return _PLAIN, element.choice, test, good
-        return _MANY, element.choice, lambda v, known: (type(v) is str and v in good) or test(v), frozenset()
+        # null stands for a value of which only an extension is said, in the list beside
+        return (
+            _MANY,
+            element.choice,
+            lambda v, known: (type(v) is str and v in good) or v is None or test(v),
+            frozenset(),
+        )
     if element.kind == "Resource":
         inner: Check = _resource
     else:
@@ -304,7 +329,7 @@ def _walk(
             yield (*path, key), "empty"
         else:
             for at, item in enumerate(value):
-                if not (item is None and key[0] == "_"):
+                if not (item is None and (key[0] == "_" or element.primitive)):
                     yield from _item(made, key, element, item, (*path, key, at), known)
     for key in made.required:
         if key not in node and "_" + key not in node:
