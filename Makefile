@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 PIP := $(BIN)/pip --disable-pip-version-check -q install
 
-.PHONY: demo test docs lint types imports unit bench faults fidelity region clean
+.PHONY: demo test docs lint types imports unit bench faults fidelity fuzz region clean
 
 demo: .venv/run
 	$(BIN)/hie demo $(ARGS)
@@ -39,6 +39,10 @@ faults: .venv/test
 # how much of a corpus of real messages and documents arrives, and what was lost without a word (HIE_CORPUS or --corpus names it)
 fidelity: .venv/test
 	$(BIN)/python -m tests.fidelity $(ARGS)
+
+# a million damaged messages and a hundred thousand damaged documents (the suite tries 20,000 of each)
+fuzz: .venv/test
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hie needs Python 3.11 or newer: make PYTHON=python3.11 ..."; exit 1; }
