@@ -11,6 +11,7 @@ from adapters.ccda.identifiers import identifier, identifiers, keyed
 from adapters.ccda.media import attachment
 from adapters.ccda.note import settle
 from adapters.ccda.participants import participants
+from adapters.ccda.people import introduce
 from adapters.ccda.patient import file, patient
 from adapters.ccda.sections import section, sections
 from adapters.ccda.security import apply
@@ -29,9 +30,10 @@ def write(d: Draft, root: Node) -> str | None:
         file(d, start("Patient"), root)
     if len(targets) > 1:
         d.warn("patient-second", targets[1], "a second recordTarget: the document is filed under the first")
+    since = len(d.origins)
+    introduce(d, root)
     made = composition(d, root)
     ids = [made["identifier"]] if made.get("identifier", {}).get("value") else None
-    since = len(d.origins)
     visit = encounter.header(d, root)
     put(made, encounter=refer(visit) if visit else None, event=events(d, root))
     participants(d, made, root)

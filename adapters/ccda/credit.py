@@ -15,7 +15,7 @@ from adapters.ccda.tree import Node
 from hie.model import Resource
 
 _AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-_KINDS = {"author": "author", "informant": "informant"}
+_KINDS = {"author": "author", "informant": "informant", "dataEnterer": "enterer"}
 _ROLES = ("assignedAuthor", "assignedEntity", "relatedEntity")
 
 

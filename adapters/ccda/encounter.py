@@ -58,7 +58,7 @@ def header(d: Draft, root: Node) -> str:
     put(made, participant=_individuals(d, node, people))
     _when(d, made, node)
     _discharge(d, made, node, "dischargeDispositionCode")
-    if source := concept(d, node.kid("admissionReferralSourceCode")):
+    if source := concept(d, node.kid("sdtc:admissionReferralSourceCode") or node.kid("admissionReferralSourceCode")):
         made.setdefault("hospitalization", {})["admitSource"] = source
     location = node.down("location", "healthCareFacility")
     if location is not None:

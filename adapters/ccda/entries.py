@@ -13,6 +13,7 @@ from adapters.ccda import (
     encounter,
     equipment,
     family,
+    imaging,
     immunization,
     medication,
     note,
@@ -23,6 +24,7 @@ from adapters.ccda import (
     request,
     team,
 )
+from adapters.ccda.coded import code_of
 from adapters.ccda.draft import Draft
 from adapters.ccda.media import media
 from adapters.ccda.statement import PLANNED, Section, is_a, templates
@@ -70,6 +72,8 @@ BY_TEMPLATE: dict[str, Mapper] = {
     _CCD + "20": coverage.activity,
     _CCD + "26": coverage.policy,
     "2.16.840.1.113883.10.20.22.60": coverage.activity,
+    "2.16.840.1.113883.10.20.6.2.6": imaging.study,
+    "2.16.840.1.113883.10.20.6.2.8": imaging.linked,
 }
 
 
@@ -91,6 +95,9 @@ def _by_template(node: Node, section: Section) -> Mapper | None:
     plan = node.get("moodCode") in PLANNED
     for mapper in found:
         if _fits(mapper, node, plan):
+            if mapper is organizer.report and node.parent is not None and node.parent.tag == "component":
+                # DiagnosticReport.result takes observations only: a battery inside a battery is one with members
+                return organizer.panel
             if mapper is medication.medication and section.kind == "immunizations":
                 # C32 uses one template for drugs and vaccines
                 return immunization.immunization
@@ -133,7 +140,8 @@ def _by_shape(node: Node, section: Section) -> Mapper:
     if tag == "organizer":
         if kind == "family" and node.kid("subject") is not None:
             return family.relative
-        return organizer.report if kind == "results" else organizer.panel
+        within = node.parent is not None and node.parent.tag != "entry"
+        return organizer.report if kind in ("results", "imaging") and not within else organizer.panel
     if tag == "procedure":
         return procedure.procedure
     if tag == "encounter":
@@ -155,6 +163,8 @@ def _observation(node: Node, section: Section) -> Mapper:
 
 
 def _act(node: Node, section: Section) -> Mapper:
+    if code_of(node.kid("code")) == imaging.STUDY:
+        return imaging.study
     if section.kind == "allergies":
         return allergy.concern
     if section.kind in ("problems", "history", "diagnosis"):

@@ -10,7 +10,7 @@ import binascii
 
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import identifiers, keyed
-from adapters.ccda.narrative import text_of
+from adapters.ccda.narrative import markup, text_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
@@ -35,16 +35,38 @@ def attachment(d: Draft, node: Node) -> Resource | None:
             return made
         made["data"] = body
         made["size"] = len(content)
+        _hash(d, made, node)
     elif reference is not None and (url := reference.get("value").strip()) and not url.startswith("#"):
         node.used = reference.used = True
         made["url"] = url
-    elif text := text_of(d, node):
+    elif text := _written(d, node, kind):
         made["data"] = base64.b64encode(text.encode()).decode()
         made["size"] = len(text.encode())
         made.setdefault("contentType", "text/plain")
     else:
         return None
     return made
+
+
+def _written(d: Draft, node: Node, kind: str) -> str:
+    """Content that came as text: its lines as they were written; markup as markup where it calls itself that."""
+    if not node.kids:
+        node.used = True
+        return node.text.strip("\r\n") if not node.text.isspace() else ""
+    if kind in ("text/html", "application/xhtml+xml", "text/xml", "application/xml") and node.kid("reference") is None:
+        for each in node.walk():
+            each.used = True
+        return markup(node)
+    return text_of(d, node)
+
+
+def _hash(d: Draft, made: Resource, node: Node) -> None:
+    """The SHA-1 that came with the content; FHIR's hash knows no other algorithm."""
+    check, algorithm = node.get("integrityCheck"), node.get("integrityCheckAlgorithm")
+    if check and algorithm in ("", "SHA-1"):
+        made["hash"] = check
+    if node.get("compression"):
+        d.warn("content-compressed", node, "compressed content is kept as sent: FHIR cannot say how to unpack it")
 
 
 def attached(d: Draft, value: Node, node: Node) -> str | None:

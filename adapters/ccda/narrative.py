@@ -179,7 +179,12 @@ def _attributes(node: Node, name: str) -> str:
             made += f' href="{escape(value)}"'
         elif key == "IDREF" and name == "a":
             made += f' href="#{escape(value)}"'
-        elif key == "revised" or key == "referencedObject":
+        elif key == "revised":
+            # without its style, what was struck out would read as if it held
+            made += f' title="{escape(value)}"' + (
+                ' style="text-decoration: line-through"' if value == "delete" else ""
+            )
+        elif key == "referencedObject":
             made += f' title="{escape(value)}"'
     return made
 
@@ -205,14 +210,27 @@ def _plain(node: Node, parts: list[str]) -> None:
             parts.append(kid.tail)
 
 
+def markup(node: Node) -> str:
+    """What stands inside an element, written as XML again: content of which the tags are a part."""
+    parts = [escape(node.text, quote=False)]
+    for kid in node.kids:
+        shown = "".join(f' {name}="{escape(value)}"' for name, value in kid.attrs.items())
+        inner = markup(kid)
+        parts.append(f"<{kid.tag}{shown}>{inner}</{kid.tag}>" if inner else f"<{kid.tag}{shown}/>")
+        parts.append(escape(kid.tail, quote=False))
+    return "".join(parts)
+
+
 def referred(d: Draft, node: Node) -> Node | None:
     """The narrative element that a node's `reference` names; warns where it names nothing."""
     reference = node.kid("reference")
     if reference is None:
         return None
-    reference.used = True
     value = reference.get("value").strip()
-    if not value or "://" in value:
+    if "://" in value:
+        return None
+    reference.used = True
+    if not value:
         return None
     target = d.tree.ids.get(value.removeprefix("#"))
     if target is None and value != "#":

@@ -10,7 +10,7 @@ from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import alias, identifiers, keyed
 from adapters.ccda.media import attachment
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import author
+from adapters.ccda.people import assigned, author, writers
 from adapters.ccda.procedure import procedure
 from adapters.ccda.statement import Section, begin, finish, instant_or, nested, rest, status
 from adapters.ccda.times import put_when
@@ -35,9 +35,9 @@ def note(d: Draft, node: Node, section: Section) -> list[str]:
     put(made, docStatus=_DOC.get(state), type=concept(d, node.kid("code")))
     made["category"] = [{"coding": [{"system": _CATEGORY, "code": "clinical-note", "display": "Clinical Note"}]}]
     made["subject"] = refer(d.patient)
-    writer, written = author(d, node)
+    _, written = author(d, node)
     instant_or(d, made, "date", written)
-    put(made, author=[writer] if writer else None)
+    put(made, author=writers(d, node), authenticator=_signed(d, node))
     made["content"] = [{"attachment": content}]
     context: Resource = {}
     probe: Resource = {}
@@ -55,6 +55,15 @@ def note(d: Draft, node: Node, section: Section) -> list[str]:
     put(made, context=context)
     reference = finish(d, node, made, ids)
     return [reference, *rest(d, node, section)]
+
+
+def _signed(d: Draft, node: Node) -> Resource | None:
+    """Who signed a note: its legal authenticator."""
+    for kid in node.all("participant"):
+        if kid.get("typeCode") == "LA" and (who := assigned(d, kid.kid("participantRole"))):
+            kid.used = True
+            return who
+    return None
 
 
 def comment(d: Draft, node: Node, section: Section) -> list[str]:

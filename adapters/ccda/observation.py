@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from adapters.ccda.absence import SYSTEM as ABSENT_SYSTEM
 from adapters.ccda.coded import code_of, concept, fixed, required
+from adapters.ccda.contact import names
 from adapters.ccda.device import used_device
-from adapters.ccda.draft import Draft, put, refer
+from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.location import place
 from adapters.ccda.media import attached
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import author, performers
+from adapters.ccda.people import author, performers, uncredited
 from adapters.ccda.quantities import interval, quantity
 from adapters.ccda.specimen import specimen
 from adapters.ccda.statement import Section, begin, finish, instant_or, negated, nested, notes, responsible, status
@@ -25,6 +26,7 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _CORE_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
 CATEGORIES = {
     "results": fixed(CATEGORY, "laboratory", "Laboratory"),
+    "imaging": fixed(CATEGORY, "imaging", "Imaging"),
     "vitals": fixed(CATEGORY, "vital-signs", "Vital Signs"),
     "social": fixed(CATEGORY, "social-history", "Social History"),
     "functional": fixed(_CORE_CATEGORY, "functional-status", "Functional Status"),
@@ -57,7 +59,7 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
         made["category"] = [category]
     code = node.kid("code")
     made["code"] = required(d, code)
-    _subject(d, made)
+    _subject(d, made, node)
     put_when(d, made, "effective", node.kid("effectiveTime"))
     device = used_device(d, node)
     _places(d, made, node)
@@ -65,7 +67,11 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     writer, written = author(d, node)
     answering = responsible(d, node, section)
     put(made, performer=who + [w for w in answering if w not in who] or ([writer] if writer else None))
+    if writer and writer not in made["performer"]:
+        uncredited(node)
     instant_or(d, made, "issued", written)
+    if _linked(text := node.kid("text")) and text is not None and (document := attached(d, text, node)):
+        made["derivedFrom"] = [refer(document)]
     _values(d, made, node)
     put(made, interpretation=[c for kid in node.all("interpretationCode") if (c := concept(d, kid))])
     sites = [c for kid in node.all("targetSiteCode") if (c := concept(d, kid))]
@@ -80,7 +86,7 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     put(made, referenceRange=_ranges(d, node))
     put(made, device=device, note=notes(d, node))
     if negated(node):
-        _negate(made)
+        _negate(d, made, node)
     members, others = _members(d, node, section)
     put(made, hasMember=[refer(each) for each in members])
     section.entries += others
@@ -88,13 +94,25 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     return [finish(d, node, made, ids)]
 
 
-def _subject(d: Draft, made: Resource) -> None:
+def _subject(d: Draft, made: Resource, node: Node) -> None:
+    """The patient; where the finding is of a fetus, a donor or a relative, that person is its focus."""
     made["subject"] = refer(d.patient)
+    link = node.kid("subject")
+    role = link.kid("relatedSubject") if link is not None else None
+    if link is None or role is None:
+        return
+    who = start("RelatedPerson")
+    who["patient"] = refer(d.patient)
+    relation, person = concept(d, role.kid("code")), role.kid("subject")
+    put(who, relationship=[relation] if relation else None, name=names(d, person) if person is not None else None)
+    if len(who) > 3:
+        link.used = role.used = True
+        made["focus"] = [refer(d.add(who, role))]
 
 
 def _values(d: Draft, made: Resource, node: Node) -> None:
     for value in node.all("value"):
-        if value.get("representation") == "B64" and (document := attached(d, value, node)):
+        if (value.get("representation") == "B64" or _linked(value)) and (document := attached(d, value, node)):
             made.setdefault("derivedFrom", []).append(refer(document))
             continue
         if any(key.startswith("value") for key in made):
@@ -107,6 +125,12 @@ def _values(d: Draft, made: Resource, node: Node) -> None:
         made.pop("dataAbsentReason", None)
 
 
+def _linked(node: Node | None) -> bool:
+    """Whether a text or value stands somewhere else, behind a URL."""
+    reference = node.kid("reference") if node is not None else None
+    return reference is not None and "://" in reference.get("value")
+
+
 def _extra(d: Draft, made: Resource, what: str, more: list[Resource]) -> None:
     """Second body sites and methods, which R4 has no room for, as components that say what they are."""
     code = {
@@ -117,13 +141,18 @@ def _extra(d: Draft, made: Resource, what: str, more: list[Resource]) -> None:
         made.setdefault("component", []).append({"code": code, "valueCodeableConcept": each})
 
 
-def _negate(made: Resource) -> None:
+def _negate(d: Draft, made: Resource, node: Node) -> None:
     """A negated finding: what was looked for is not there (value false), or nothing was done at all."""
     value = made.pop("valueCodeableConcept", None)
     if value is None:
-        if not any(key.startswith("value") for key in made):
-            made["status"] = "cancelled"
-            made["dataAbsentReason"] = fixed(ABSENT_SYSTEM, "not-performed", "Not Performed")
+        # FHIR has no "it is not 5 mg": the denied value must not stand there as if it held
+        for key in [key for key in made if key.startswith("value")]:
+            del made[key]
+            d.warn("value-negated", node, "a negated observation with a value: the value was left out")
+            for each in (part for sent in node.all("value") for part in sent.walk()):
+                each.used = False
+        made["status"] = "cancelled"
+        made["dataAbsentReason"] = fixed(ABSENT_SYSTEM, "not-performed", "Not Performed")
         return
     if any(each.get("code") == "ASSERTION" for each in made["code"].get("coding", ())):
         made["code"] = value

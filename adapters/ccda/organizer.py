@@ -9,7 +9,7 @@ from adapters.ccda.coded import concept, fixed, required
 from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.narrative import text_of
 from adapters.ccda.observation import CATEGORIES, STATUS
-from adapters.ccda.people import author, performers
+from adapters.ccda.people import author, performers, uncredited
 from adapters.ccda.specimen import specimens
 from adapters.ccda.statement import Section, begin, finish, instant_or, nested, notes, responsible, status, unread_code
 from adapters.ccda.times import put_when
@@ -27,13 +27,14 @@ _REPORT = {
     "nullified": "entered-in-error",
 }
 _LAB = fixed("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB", "Laboratory")
+_IMAGING = fixed("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")
 
 
 def report(d: Draft, node: Node, section: Section) -> list[str]:
     """A result organizer with its observations."""
     made, ids = begin(d, node, "DiagnosticReport")
     made["status"] = _REPORT.get(status(node), "unknown")
-    made["category"] = [_LAB]
+    made["category"] = [_IMAGING if section.kind == "imaging" else _LAB]
     made["code"] = required(d, node.kid("code"))
     made["subject"] = refer(d.patient)
     put_when(d, made, "effective", node.kid("effectiveTime"))
@@ -84,6 +85,8 @@ def panel(d: Draft, node: Node, section: Section) -> list[str]:
 def _people(d: Draft, node: Node, section: Section, writer: Resource | None) -> list[Resource]:
     found = performers(d, node)
     found += [who for who in responsible(d, node, section) if who not in found]
+    if found and writer and writer not in found:
+        uncredited(node)
     return found or ([writer] if writer else [])
 
 

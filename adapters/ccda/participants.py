@@ -8,7 +8,7 @@ from __future__ import annotations
 from adapters.ccda.coded import code_of, concept, first_text
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import identifiers, keyed
-from adapters.ccda.people import assigned
+from adapters.ccda.people import assigned, organisation
 from adapters.ccda.statement import status
 from adapters.ccda.times import period
 from adapters.ccda.tree import Node
@@ -36,6 +36,11 @@ def participants(d: Draft, made: Resource, root: Node) -> None:
             if who := assigned(d, role):
                 found.append({"url": _CCDA + name, "valueReference": who})
                 _function(d, node, who)
+                if str(who.get("reference", "")).startswith("RelatedPerson/") and (
+                    behind := organisation(d, role.kid("scopingOrganization") if role is not None else None)
+                ):
+                    # a relative has no organisation in FHIR: it takes part itself (the payer of a policy holder)
+                    found.append({"url": _CCDA + name, "valueReference": behind})
     for node in root.all("inFulfillmentOf"):
         order = node.kid("order")
         if order is None:
@@ -50,7 +55,7 @@ def participants(d: Draft, made: Resource, root: Node) -> None:
         status(consent)
         shown = _shown(consent.kid("code"))
         for one in keyed(identifiers(d, consent)) or ([{}] if shown else []):
-            reference = {"type": "Consent"}
+            reference: Resource = {"type": "Consent"}
             if one:
                 reference["identifier"] = one
             if shown:

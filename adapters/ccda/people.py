@@ -20,6 +20,7 @@ _STANDINGS = frozenset({"NOK", "ECON", "CAREGIVER", "GUARD", "GUAR", "AGNT", "CO
 """Role classes that say what somebody is to the patient; PRS leaves that to the code."""
 _PROFESSIONAL = frozenset({"", "ASSIGNED", "LIC", "NOT", "PROV", "PHYS", "NURPRAC", "NURS", "PA", "QUAL", "HCE"})
 _PERSONS = ("assignedPerson", "associatedPerson", "relatedPerson", "informationRecipient", "playingEntity", "subject")
+_ROLES = frozenset({"assignedAuthor", "assignedEntity", "relatedEntity", "associatedEntity", "intendedRecipient"})
 _ORGANISATIONS = (
     "representedOrganization",
     "scopingOrganization",
@@ -27,6 +28,7 @@ _ORGANISATIONS = (
     "wholeOrganization",
     "providerOrganization",
 )
+_WITH_IDS = frozenset({*_ORGANISATIONS, "representedCustodianOrganization", "serviceProviderOrganization"})
 
 
 def assigned(d: Draft, role: Node | None, alone: bool = False) -> Resource | None:
@@ -200,6 +202,13 @@ def organisation(d: Draft, node: Node | None) -> Resource | None:
     ids = identifiers(d, node)
     keys = alias(node)
     title = next((text for kid in node.all("name") if (text := organisation_name(kid))), "")
+    if title and not keys and (known_as := d.people.get(f"name|{title.lower()}")):
+        # named again without its id: the same one, unless it stands somewhere else
+        same = refer(*known_as.split("\x1f", 1))
+        have = d.resources.get(same["reference"], {}).get("address", ())
+        if not have or all(each in have for each in addresses(d, node)):
+            _complete(d, node, same)
+            return same
     if not title:
         for key in keys:
             if key in d.people:
@@ -216,8 +225,23 @@ def organisation(d: Draft, node: Node | None) -> Resource | None:
     reference = d.add(made, node, keyed(ids) or None)
     for key in keys:
         d.people.setdefault(key, f"{reference}\x1f{title}")
+    if title:
+        d.people.setdefault(f"name|{title.lower()}", f"{reference}\x1f{title}")
     d.made[id(node)] = (reference, title)
     return refer(reference, title)
+
+
+def introduce(d: Draft, root: Node) -> None:
+    """Writes everybody whom the header names, so that an id alone finds them wherever in the document it stands."""
+    header = [part for part in root.kids if part.tag != "component"]
+    for node in (node for part in header for node in part.walk()):
+        if node.tag in _WITH_IDS and alias(node) and node.kid("name") is not None:
+            organisation(d, node)
+    for part in header:
+        if part.tag != "recordTarget":
+            for node in part.walk():
+                if node.tag in _ROLES and any(kid.tag in _PERSONS and kid.kid("name") is not None for kid in node.kids):
+                    assigned(d, node)
 
 
 def performers(d: Draft, node: Node, tag: str = "performer") -> list[Resource]:
@@ -239,3 +263,20 @@ def author(d: Draft, node: Node) -> tuple[Resource | None, Node | None]:
         if (when := kid.kid("time")) is not None and when.get("value"):
             return None, when
     return None, None
+
+
+def writers(d: Draft, node: Node) -> list[Resource]:
+    """References to all authors of a statement."""
+    made = []
+    for kid in node.all("author"):
+        if found := assigned(d, kid.kid("assignedAuthor")):
+            kid.used = True
+            if found not in made:
+                made.append(found)
+    return made
+
+
+def uncredited(node: Node) -> None:
+    """Gives back an author for whom the resource of the statement had no room: a Provenance tells of them."""
+    for kid in node.all("author"):
+        kid.used = False

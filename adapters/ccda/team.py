@@ -61,8 +61,6 @@ def team(d: Draft, node: Node, section: Section) -> list[str]:
 def _members(d: Draft, node: Node, section: Section, members: list[Resource]) -> None:
     node.used = True
     status(node)
-    for kid in node.all("id"):
-        kid.used = True
     if (code := node.kid("code")) is not None:
         code.used = True
     when = period(d, node.kid("effectiveTime"))

@@ -42,7 +42,7 @@ def test_an_empty_section_with_the_words_no_data() -> None:
     ("text", "kind", "data"),
     [
         ('<text mediaType="application/pdf" representation="B64">JVBERi0xLjQ=</text>', "application/pdf", b"%PDF-1.4"),
-        ('<text mediaType="text/plain">Seen today.\nWell.</text>', "text/plain", b"Seen today. Well."),
+        ('<text mediaType="text/plain">Seen today.\nWell.</text>', "text/plain", b"Seen today.\nWell."),
     ],
 )
 def test_an_unstructured_body(text: str, kind: str, data: bytes) -> None:
