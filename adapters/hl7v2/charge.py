@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2.codes import THO
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
@@ -13,7 +14,11 @@ from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import period, put_time
 
-_LOINC = "http://loinc.org"
+INCIDENT = (THO + "v3-ActClass", "INC")
+"""v3 has a code for an event outside of anybody's control, accidents among them; the kind of accident is its value."""
+PLACE = "http://hl7.org/fhir/StructureDefinition/event-location"
+UNIT_PRICE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ChargeItem.unitPriceComponent"
+"""R4's ChargeItem has one price; the standard extension carries R5's price of one unit."""
 
 
 def ft1(d: Draft, s: Segment) -> None:
@@ -69,20 +74,28 @@ def ft1(d: Draft, s: Segment) -> None:
                     made["enterer"] = who
                 else:
                     made.setdefault("performer", []).append({"function": {"text": role}, "actor": who})
-    for n in (13,):
-        if (raw := s.get(n)) and (unit_of := concept(d, s, n, raw)):
-            name = unit_of.get("coding", [{}])[0]
-            made["performingOrganization"] = {
-                **({"identifier": {"value": name["code"]}} if name.get("code") and name.get("display") else {}),
-                "type": "Organization",
-                "display": unit_of.get("text") or name.get("display") or name.get("code", ""),
-            }
-    for n in (23,):
-        if (raw := s.get(n)) and (order := ei(d, s, n, raw)):
-            made.setdefault("supportingInformation", []).append({"type": "ServiceRequest", "identifier": order})
-    if raw := s.get(14):
-        d.lose(s, 14)
+    for rep, part in d.repeats(s.get(26)) if s.get(26) else ():
+        for coding in (concept(d, s, 26, part, rep) or {}).get("coding", ()):
+            if coding not in (known := made["code"].setdefault("coding", [])):
+                known.append(coding)
+    if (raw := s.get(13)) and (unit_of := concept(d, s, 13, raw)):
+        _department(made, unit_of)
+    if (raw := s.get(23)) and (order := ei(d, s, 23, raw)):
+        made.setdefault("supportingInformation", []).append({"type": "ServiceRequest", "identifier": order})
     fill(d, s, made)
+
+
+def _department(made: dict[str, Any], unit_of: dict[str, Any]) -> None:
+    """FT1-13: a department by its code, under its name."""
+    first = unit_of.get("coding", [{}])[0]
+    party: dict[str, Any] = {"type": "Organization"}
+    if first.get("code") and (first.get("display") or first.get("system")):
+        party["identifier"] = {
+            key: value for key, value in (("system", first.get("system")), ("value", first["code"])) if value
+        }
+    if shown := unit_of.get("text") or first.get("display") or ("" if "identifier" in party else first.get("code", "")):
+        party["display"] = shown
+    made["performingOrganization"] = party
 
 
 def _amounts(d: Draft, s: Segment, made: dict[str, Any]) -> None:
@@ -96,9 +109,10 @@ def _amounts(d: Draft, s: Segment, made: dict[str, Any]) -> None:
     price = total or each
     if price is not None:
         made["priceOverride"] = price
-    for n, value in ((12, each), (22, one)):
-        if value is not None and value != price:
-            d.lose(s, n)
+    if each is not None and each is not price:
+        made["extension"] = [{"url": UNIT_PRICE, "extension": [{"url": "amount", "valueMoney": each}]}]
+    if one is not None and one != price:
+        d.lose(s, 22)
 
 
 def accident(d: Draft, s: Segment) -> None:
@@ -115,7 +129,7 @@ def accident(d: Draft, s: Segment) -> None:
         "Observation", d.scope, d.patient["reference"] if d.patient else d.control_id, d.control_id, "accident"
     )
     made["status"] = "unknown"
-    made["code"] = {"coding": [{"system": _LOINC, "code": "11374-6"}]}
+    made["code"] = {"coding": [{"system": INCIDENT[0], "code": INCIDENT[1]}]}
     if d.patient:
         made["subject"] = dict(d.patient)
     if (encounter := d.now.get("encounter")) is not None:
@@ -125,7 +139,17 @@ def accident(d: Draft, s: Segment) -> None:
     if s.get(1):
         put_time(d, s, 1, s.get(1), made, "effectiveDateTime")
     if place:
-        made["component"] = [{"code": {"coding": [{"system": _LOINC, "code": "11376-1"}]}, "valueString": place}]
+        made["extension"] = [{"url": PLACE, "valueReference": {"type": "Location", "display": place}}]
+    _told(d, s, made)
     d.owner = made
     d.source(s, made)
     fill(d, s, made)
+
+
+def _told(d: Draft, s: Segment, made: dict[str, Any]) -> None:
+    """ACC-7 who entered it, ACC-8 what happened."""
+    if text := d.text(s.get(8)):
+        made["note"] = [{"text": text}]
+    for rep, part in d.repeats(s.get(7)) if s.get(7) else ():
+        if who := practitioner(d, s, 7, part, rep):
+            made.setdefault("performer", []).append(who)

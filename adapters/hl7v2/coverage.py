@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from adapters.hl7v2.codes import THO
@@ -10,6 +11,7 @@ from adapters.hl7v2.contacts import addresses, telecoms
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
 from adapters.hl7v2.names import names, written
+from adapters.hl7v2.numbers import money
 from adapters.hl7v2.parties import merge, organization
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
@@ -17,7 +19,17 @@ from adapters.hl7v2.times import put_date
 from hie.model import Resource
 
 _CLASS = THO + "coverage-class"
+_COST = THO + "coverage-copay-type"
 _SELF = frozenset(("SEL", "SELF", "18", "01", "S"))
+
+
+def first_of(d: Draft, s: Segment, n: int) -> str:
+    """The first repetition of a field whose element holds one; the others are listed."""
+    first, _, others = s.get(n).partition(d.message.repetition)
+    for rep, part in enumerate(others.split(d.message.repetition) if others else (), 2):
+        if part:
+            d.lose(s, n, rep)
+    return first
 
 
 def in1(d: Draft, s: Segment) -> None:
@@ -26,7 +38,7 @@ def in1(d: Draft, s: Segment) -> None:
     payer_name = d.first(s.get(4)) or d.first(s.get(3))
     seed = policy or insured or d.first(s.get(8))
     made = d.unique("Coverage", d.scope, d.patient["reference"] if d.patient else d.control_id, payer_name, plan, seed)
-    made["status"] = "active"
+    _status(d, s, made)
     made["beneficiary"] = dict(d.patient) if d.patient else d.nobody()
     d.now["coverage"] = d.owner = made
     d.source(s, made)
@@ -36,46 +48,63 @@ def in1(d: Draft, s: Segment) -> None:
     _order(d, s, made)
     if policy:
         made["identifier"] = [{"value": policy}]
-        if "subscriberId" not in made and not insured:
+        if not insured:
             made["subscriberId"] = policy
-    if insured:
-        number = cx(d, s, 49, s.get(49).partition(d.message.repetition)[0])
-        if number:
-            made["subscriberId"] = number["value"]
-            if number.get("system") or number.get("type"):
-                merge(
-                    made.setdefault("identifier", []),
-                    {**number, "type": number.get("type", {"coding": [{"system": THO + "v2-0203", "code": "SN"}]})},
-                )
-        if d.message.repetition in s.get(49):
-            d.lose(s, 49, 2)
+    for rep, part in d.repeats(s.get(49)) if insured else ():
+        if number := cx(d, s, 49, part, rep):
+            made.setdefault("subscriberId", number["value"])
+            if number.get("system") or number.get("type") or number["value"] != made["subscriberId"]:
+                typed = {**number, "type": number.get("type", {"coding": [{"system": THO + "v2-0203", "code": "SN"}]})}
+                merge(made.setdefault("identifier", []), typed)
     _subscriber(d, s, made)
-    holder = organization(d, s, 11, s.get(11).partition(d.message.repetition)[0]) if s.get(11) else None
-    if holder is not None:
-        made["policyHolder"] = holder
-    if s.get(10):
-        number = cx(d, s, 10, s.get(10).partition(d.message.repetition)[0])
-        held = d.resources.get((holder or {}).get("reference", ""))
-        if number and held is not None:
-            merge(held.setdefault("identifier", []), number)
-        elif number:
-            made.setdefault("policyHolder", {"type": "Organization", "identifier": number})
+    _employer(d, s, made)
+    if s.get(37) and (deductible := money(d, s, 37, first_of(d, s, 37))) is not None:
+        kind = {"coding": [{"system": _COST, "code": "deductible"}]}
+        made["costToBeneficiary"] = [{"type": kind, "valueMoney": deductible}]
     fill(d, s, made)
-    _status(made)
     account = d.now.get("account")
     if account is not None:
         account.setdefault("coverage", []).append({"coverage": d.ref(made)})
 
 
-def _status(made: Resource) -> None:
-    """Coverage.status is a workflow status; a sender that lists a plan has entered it. FHIR has no `unknown` here."""
-    made["status"] = "active"
+def _status(d: Draft, s: Segment, made: Resource) -> None:
+    """IN1 does not say whether the plan is in force and R4's required status has no `unknown`: the value is absent, with
+    its reason. IN1-55 (from 2.8 on) can say that the plan is to be deleted."""
+    action = d.first(s.get(55)).upper()
+    if action == "D":
+        made["status"] = "cancelled"
+    else:
+        made["_status"] = d.nobody()
+        if action not in ("", "A", "U", "X"):
+            d.lose(s, 55)
+
+
+def _employer(d: Draft, s: Segment, made: Resource) -> None:
+    """IN1-10 number, IN1-11 name, IN1-44 address of the employer through whom the group is insured."""
+    holder = organization(d, s, 11, first_of(d, s, 11)) if s.get(11) else None
+    if holder is not None:
+        made["policyHolder"] = holder
+    held = d.resources.get((holder or {}).get("reference", ""))
+    for rep, part in d.repeats(s.get(10)) if s.get(10) else ():
+        number = cx(d, s, 10, part, rep)
+        if number and held is not None:
+            merge(held.setdefault("identifier", []), number)
+        elif (
+            number and made.setdefault("policyHolder", found := {"type": "Organization", "identifier": number}) != found
+        ):
+            d.lose(s, 10, rep)
+    if s.get(44):
+        if held is None:
+            d.lose(s, 44)
+            return
+        for address in addresses(d, s, 44, s.get(44)):
+            merge(held.setdefault("address", []), address)
 
 
 def _payer(d: Draft, s: Segment) -> Resource | None:
     """IN1-3 company number, IN1-4 name, IN1-5 address, IN1-6 contact, IN1-7 phone."""
     numbers = [i for rep, part in d.repeats(s.get(3)) if (i := cx(d, s, 3, part, rep))] if s.get(3) else []
-    named = organization(d, s, 4, s.get(4).partition(d.message.repetition)[0]) if s.get(4) else None
+    named = organization(d, s, 4, first_of(d, s, 4)) if s.get(4) else None
     held = d.resources.get((named or {}).get("reference", ""))
     if held is None:
         if not numbers:
@@ -103,14 +132,34 @@ def _classes(d: Draft, s: Segment, made: Resource) -> None:
             entry["name"] = name
         made.setdefault("class", []).append(entry)
 
-    if raw := s.get(2):
-        parts = [d.text(p) for p in d.parts(raw)]
-        one("plan", parts[0], parts[1] if len(parts) > 1 else "")
-        d.rest(s, 2, 0, d.parts(raw), 3)
-    if s.get(8) or s.get(9):
-        one("group", d.first(s.get(8)), d.first(s.get(9)))
-    if s.get(35):
-        one("subplan", d.first(s.get(35)), "")
+    for n, kind in ((2, "plan"), (35, "subplan")):
+        if s.get(n):
+            parts = d.parts(first_of(d, s, n))
+            texts = [d.text(p) for p in parts] + [""] * 5
+            for at in (0, 3):  # a code, and the other code for the same plan
+                if texts[at] or texts[at + 1]:
+                    one(kind, texts[at], texts[at + 1])
+            d.rest(s, n, 0, ["", "", parts[2] if len(parts) > 2 else "", "", "", *parts[5:]], 2)
+    _group(d, s, one)
+
+
+def _group(d: Draft, s: Segment, one: Callable[[str, str, str], None]) -> None:
+    """IN1-8 group number; IN1-9 its name, with a number of its own where IN1-8 has none."""
+    value = d.text(s.get(8))
+    for rep, part in d.repeats(s.get(9)) if s.get(9) else ():
+        parts = part.split(d.message.component)
+        name, number = d.text(parts[0]), d.text(parts[2]) if len(parts) > 2 else ""
+        if not value:
+            value, number = number, ""
+        if name or value:
+            one("group", value, name)
+        kept = ["", "", "" if number in ("", value) else parts[2], *parts[3:]]
+        d.rest(s, 9, rep, kept, 2)
+        if len(parts) > 1 and d.text(parts[1]).upper() not in ("", "L", "D"):
+            d.lose(s, 9, rep, 2)
+        value = ""
+    if value:
+        one("group", value, "")
 
 
 def _order(d: Draft, s: Segment, made: Resource) -> None:
@@ -199,6 +248,19 @@ def in2(d: Draft, s: Segment) -> None:
                     merge(holder.setdefault("identifier", []), number)
                 else:
                     d.lose(s, 2, rep)
+    for n, kind in ((1, "EI"), (10, "MI")):
+        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+            if number := cx(d, s, n, part, rep, kind):
+                if holder is not None:
+                    merge(holder.setdefault("identifier", []), number)
+                else:
+                    d.lose(s, n, rep)
+    if s.get(34):
+        spoken = concept(d, s, 34, first_of(d, s, 34), 0, "0296")
+        if spoken and holder is not None:
+            merge(holder.setdefault("communication", []), {"language": spoken})
+        else:
+            d.lose(s, 34)
     for n, use in ((63, "home"), (64, "work")):
         for point in telecoms(d, s, n, s.get(n), use) if s.get(n) else ():
             if holder is not None:
@@ -206,7 +268,7 @@ def in2(d: Draft, s: Segment) -> None:
             else:
                 d.lose(s, n)
     if s.get(25):
-        number = cx(d, s, 25, s.get(25).partition(d.message.repetition)[0])
+        number = cx(d, s, 25, first_of(d, s, 25))
         payer = d.resources.get(made["payor"][0].get("reference", ""))
         if number and payer is not None:
             merge(payer.setdefault("identifier", []), number)
@@ -214,12 +276,12 @@ def in2(d: Draft, s: Segment) -> None:
             d.lose(s, 25)
     for n in (69, 70):
         if s.get(n):
-            found = organization(d, s, n, s.get(n).partition(d.message.repetition)[0])
+            found = organization(d, s, n, first_of(d, s, n))
             if found is not None and made.setdefault("policyHolder", found) != found:
                 d.lose(s, n)
     if (
-        (raw := s.get(72))
-        and (relation := concept(d, s, 72, raw, 0, "0063"))
+        s.get(72)
+        and (relation := concept(d, s, 72, first_of(d, s, 72), 0, "0063"))
         and made.setdefault("relationship", relation) != relation
     ):
         d.lose(s, 72)

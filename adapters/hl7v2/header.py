@@ -11,6 +11,7 @@ from adapters.hl7v2.parties import organization
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_instant, put_time, time_of
+from adapters.hl7v2.visit import planned
 from hie.model import Resource
 
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -214,6 +215,12 @@ def evn(d: Draft, s: Segment) -> None:
             into: dict[str, Any] = {}
             if put_instant(d, s, n, raw, into, "lastUpdated"):
                 header.setdefault("meta", {}).update(into)
+    if s.get(3):
+        d.later.append(lambda: planned(d, s))
+    if (place := s.get(7)) and d.first(place) != d.first(
+        d.message.segments[0].get(4)
+    ):  # the sender's own name says no more
+        d.lose(s, 7)
     d.source(s, header)
 
 

@@ -20,8 +20,6 @@ MERGES = frozenset(("A18", "A30", "A34", "A36", "A39", "A40"))
 """The prior patient is the surviving one."""
 CHANGES = frozenset(("A46", "A47", "A48", "A49", "A50", "A51"))
 """One person under a changed number: the former number is kept, marked as old."""
-BETWEEN = frozenset(("A43", "A44", "A45"))
-"""An identifier, account or visit goes from one person to another: the two stay two."""
 ACCOUNTS = frozenset(("A41", "A44", "A49"))
 VISITS = frozenset(("A42", "A45", "A50", "A51"))
 _STATED = {
@@ -43,13 +41,19 @@ def mrg(d: Draft, s: Segment) -> None:
             prior["name"] = names(d, s, 7, s.get(7))
             if not prior["name"]:
                 del prior["name"]
-    elif s.get(7) and trigger not in MERGES | CHANGES:
-        d.lose(s, 7)
     elif s.get(7) and patient is not None:
-        for name in names(d, s, 7, s.get(7)):
-            name["use"] = "old"
-            if name not in (known := patient.setdefault("name", [])):
-                known.append(name)
+        _former(d, s, patient)
+
+
+def _former(d: Draft, s: Segment, patient: Resource) -> None:
+    """MRG-7 of the patient himself: a name he had, unless he still has it."""
+    known: list[dict[str, Any]] = patient.setdefault("name", [])
+    for name in names(d, s, 7, s.get(7)):
+        name.pop("use", None)
+        if not any(all(one.get(key) == value for key, value in name.items()) for one in known):
+            known.append({**name, "use": "old"})
+    if not known:
+        del patient["name"]
 
 
 def _prior(d: Draft, s: Segment, patient: Resource | None, trigger: str) -> Resource | None:
@@ -63,6 +67,9 @@ def _prior(d: Draft, s: Segment, patient: Resource | None, trigger: str) -> Reso
             ):
                 found.append(made)
     if not found or patient is None or d.patient is None:
+        for n in (1, 2, 4, 7):
+            if s.get(n) and patient is None:  # nobody whom it could be prior to
+                d.lose(s, n)
         return None
     mine = patient.get("identifier", [])
     kind = _STATED.get(trigger)
@@ -70,18 +77,14 @@ def _prior(d: Draft, s: Segment, patient: Resource | None, trigger: str) -> Reso
         if kind is not None and other is not None and as_key(one) != as_key(other):
             d.statements.append(IdentityStatement(kind, as_key(other), as_key(one)))
     identity = identifier_id(d, found)
-    if identity == patient["id"]:
-        return None
-    if trigger in CHANGES:
+    if trigger in CHANGES or identity == patient["id"]:
         for one in found:
             if not any(i["value"] == one["value"] and i.get("system") == one.get("system") for i in mine):
                 patient.setdefault("identifier", []).append({"use": "old", **one})
         return None
-    if trigger not in MERGES | BETWEEN or identity is None:
-        for n in (1, 2, 4):
-            if s.get(n):
-                d.lose(s, n)
+    if identity is None:
         return None
+    # A35, A41, A06 and the rest speak of accounts and visits: a prior patient of another number stays a person of his own
     prior = d.resources.setdefault(f"Patient/{identity}", {"resourceType": "Patient", "id": identity})
     prior["identifier"] = found
     if trigger in MERGES:
@@ -117,12 +120,31 @@ def _numbers(d: Draft, s: Segment, patient: Resource | None, trigger: str) -> No
         else []
     )
     if visits:
-        d.now["former-visits"] = [i for _, i in visits]
-        d.later.append(lambda: _visits(d, s, visits, trigger))
+        waiting = Merging(d, s, visits, trigger)
+        d.now["merging"] = waiting
+        d.later.append(waiting.close)
 
 
-def _visits(d: Draft, s: Segment, visits: list[tuple[int, dict[str, Any]]], trigger: str) -> None:
-    encounter = d.now.get("encounter")
+class Merging:
+    """Former visit numbers until the PV1 comes that tells which visit they are of: A45 has a pair for each visit."""
+
+    def __init__(self, d: Draft, s: Segment, visits: list[tuple[int, dict[str, Any]]], trigger: str) -> None:
+        self.draft, self.segment, self.visits, self.trigger = d, s, visits, trigger
+        self.done = False
+
+    def __call__(self, encounter: Resource) -> None:
+        self.done = True
+        _visits(self.draft, self.segment, self.visits, self.trigger, encounter)
+
+    def close(self) -> None:
+        """At the end of the message: no PV1 came behind, one before it may have."""
+        if not self.done:
+            _visits(self.draft, self.segment, self.visits, self.trigger, self.draft.now.get("encounter"))
+
+
+def _visits(
+    d: Draft, s: Segment, visits: list[tuple[int, dict[str, Any]]], trigger: str, encounter: Resource | None
+) -> None:
     if encounter is None:
         first = visits[0][1]
         encounter = d.add("Encounter", first.get("system") or d.scope, first["value"])

@@ -74,6 +74,8 @@ def pid(d: Draft, s: Segment) -> None:
         del patient["identifier"]
     _birth(d, s, patient)
     _death(d, s, patient)
+    if d.event == "ADT^A29":  # the sender deletes what he told of the person
+        patient["active"] = False
     fill(d, s, patient)
     persons.describe(d, s, patient)
     if (payer := account(d, s, 18)) is not None:
@@ -200,8 +202,13 @@ def pd1(d: Draft, s: Segment) -> None:
             restrict(d, patient, "R" if flag == "Y" else "N")
         else:
             d.lose(s, 12)
-    if worship := persons.text_of(d, s.get(14)):
-        patient.setdefault("extension", []).append({"url": persons.CONGREGATION, "valueString": worship})
+    if (raw := s.get(6)) and (disability := concept(d, s, 6, raw.partition(d.message.repetition)[0], 0, "0295")):
+        patient.setdefault("extension", []).append({"url": persons.DISABILITY, "valueCodeableConcept": disability})
+    for rep, part in d.repeats(s.get(14)) if s.get(14) else ():
+        parts = part.split(d.message.component)
+        if worship := d.text(parts[0]):
+            patient.setdefault("extension", []).append({"url": persons.CONGREGATION, "valueString": worship})
+        d.rest(s, 14, rep, parts, 2 if parts[1:2] in (["L"], ["D"]) else 1)
 
 
 def arv(d: Draft, s: Segment) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.contacts import xad
-from adapters.hl7v2.conversions import readable
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
 from adapters.hl7v2.names import written, xpn
@@ -17,6 +16,7 @@ _CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 _HL7 = "http://hl7.org/fhir/StructureDefinition/patient-"
 BIRTH_TIME = _HL7 + "birthTime"
 CONGREGATION = _HL7 + "congregation"
+DISABILITY = _HL7 + "disability"
 CDCREC = "urn:oid:2.16.840.1.113883.6.238"
 NULLS = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 OMB = {
@@ -117,7 +117,3 @@ def _mother(d: Draft, s: Segment) -> None:
         {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}]}
     ]
     d.source(s, mother)
-
-
-def text_of(d: Draft, raw: str) -> str:
-    return readable(d, raw)

@@ -7,8 +7,8 @@ from typing import Any
 from adapters.hl7v2.contacts import addresses, telecoms
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
-from adapters.hl7v2.names import names
-from adapters.hl7v2.parties import organization
+from adapters.hl7v2.names import names, written
+from adapters.hl7v2.parties import merge, organization
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_time
@@ -35,33 +35,44 @@ def nk1(d: Draft, s: Segment) -> None:
             d.lose(s, n)
     if patient is not None and (s.get(13) or s.get(30)):
         _organised(d, s, patient, person)
-    elif s.get(31) or s.get(32):
-        for n in (31, 32):
-            if s.get(n):
-                d.lose(s, n)
+    else:  # without a person or an organisation of their own they are how to reach the party
+        for n, key in ((31, "telecom"), (32, "address")):
+            found = (telecoms if n == 31 else addresses)(d, s, n, s.get(n)) if s.get(n) else []
+            if person is None:
+                if found:
+                    d.lose(s, n)
+                continue
+            for one in found:
+                merge(person.setdefault(key, []), one)
     d.source(s, patient if person is None else person)
     d.owner = person or patient
 
 
 def _organised(d: Draft, s: Segment, patient: Resource, person: Resource | None) -> None:
-    """NK1-13 and NK1-30..32: an organisation as contact, and whom to ask for there."""
+    """NK1-13 and NK1-30..32: an organisation as contact, and whom to ask for there: the first of several at its address."""
     contact: dict[str, Any] = {}
     if person is not None and "relationship" in person:
         contact["relationship"] = [dict(one) for one in person["relationship"]]
-    if s.get(13) and (found := organization(d, s, 13, s.get(13).partition(d.message.repetition)[0])):
-        contact["organization"] = found
-    if people := names(d, s, 30, s.get(30)) if s.get(30) else []:
-        contact["name"] = people[0]
-    if points := telecoms(d, s, 31, s.get(31)) if s.get(31) else []:
+    if s.get(13):
+        first, _, others = s.get(13).partition(d.message.repetition)
+        if found := organization(d, s, 13, first):
+            contact["organization"] = found
+        if others:
+            d.lose(s, 13, 2)
+    people = names(d, s, 30, s.get(30)) if s.get(30) else []
+    places = addresses(d, s, 32, s.get(32)) if s.get(32) else []
+    points = telecoms(d, s, 31, s.get(31)) if s.get(31) else []
+    if points:
         contact["telecom"] = points
-    for n, held in ((30, people), (32, places := addresses(d, s, 32, s.get(32)) if s.get(32) else [])):
-        for rep in range(2, len(held) + 1):
-            d.lose(s, n, rep)
-    if places:
-        contact["address"] = places[0]
-    if contact:
-        patient.setdefault("contact", []).append(contact)
-        d.source(s, patient)
+    for at in range(max(len(people), len(places), 1)):
+        one = dict(contact) if at == 0 else {k: v for k, v in contact.items() if k == "relationship"}
+        if at < len(people):
+            one["name"] = people[at]
+        if at < len(places):
+            one["address"] = places[at]
+        if one:
+            patient.setdefault("contact", []).append(one)
+    d.source(s, patient)
 
 
 def account(d: Draft, s: Segment, n: int) -> Resource | None:
@@ -95,28 +106,33 @@ def some_account(d: Draft) -> Resource:
 
 def gt1(d: Draft, s: Segment) -> None:
     payer = some_account(d)
-    guarantor: dict[str, Any] = {}
+    parties: list[dict[str, Any]] = []
     party: Resource | None = None
     if s.get(3) or s.get(2):
         seed = person_key(d, s, 3) or d.first(s.get(2))
         party = d.unique("RelatedPerson", d.patient["reference"] if d.patient else d.scope, "guarantor", seed)
         party["patient"] = dict(d.patient) if d.patient else d.nobody()
-        guarantor["party"] = d.ref(party)
+        parties.append(d.ref(party))
         d.source(s, party)
-    elif s.get(21) and (found := organization(d, s, 21, s.get(21))):
-        guarantor["party"] = found
+    for rep, part in d.repeats(s.get(21)) if s.get(21) else ():
+        if found := organization(d, s, 21, part, rep):
+            parties.append(found)
     fill(d, s, party)
-    if party is not None and s.get(21):
-        d.lose(s, 21)
+    for name in names(d, s, 4, s.get(4)) if s.get(4) else ():
+        # whose wife or husband he is has no place in R4; what he is to the patient was not sent
+        spouse = d.unique("RelatedPerson", payer["id"], "guarantor's spouse", written(name))
+        spouse["patient"] = dict(d.patient) if d.patient else d.nobody()
+        spouse["name"] = [name]
+        d.source(s, spouse)
     span: dict[str, Any] = {}
     for n, key in ((13, "start"), (14, "end")):
         if s.get(n):
             put_time(d, s, n, s.get(n), span, key)
-    if "party" in guarantor:
-        if span:
-            guarantor["period"] = span
-        payer.setdefault("guarantor", []).append(guarantor)
-    elif span:
-        d.lose(s, 13)
+    for one in parties:
+        payer.setdefault("guarantor", []).append({"party": one, **({"period": dict(span)} if span else {})})
+    if span and not parties:
+        for n in (13, 14):
+            if s.get(n):
+                d.lose(s, n)
     d.source(s, payer)
     d.owner = party

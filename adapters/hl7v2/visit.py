@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.hl7v2.codes import THO
-from adapters.hl7v2.concepts import coding as coding_of
 from adapters.hl7v2.concepts import concept, first_coding
 from adapters.hl7v2.conversions import readable
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
 from adapters.hl7v2.labels import restrict
-from adapters.hl7v2.numbers import number
+from adapters.hl7v2.numbers import money, number
 from adapters.hl7v2.parties import location, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.related import some_account
@@ -47,6 +46,10 @@ _ACCOUNT = {
 """Table 0117 is user-defined: only what says plainly open or closed is read."""
 _V5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter."
 _MODE = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival"
+BALANCE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Account.balance"
+"""R4's Account has no balance; the standard extension carries R5's."""
+_PLACED = {"finished": "completed", "planned": "planned", "cancelled": "", "entered-in-error": "", "unknown": ""}
+"""Status of the visit -> status of its present place; none where nobody is said to be, or to have been, there."""
 
 
 def pv1(d: Draft, s: Segment) -> None:
@@ -54,8 +57,9 @@ def pv1(d: Draft, s: Segment) -> None:
     adt = d.event.startswith("ADT")
     populated = [n for n, raw in enumerate(s.fields) if n > 1 and raw]
     if (adt and trigger in PERSON_ONLY) or (populated == [2] and d.first(s.get(2)) in ("N", "")):
-        for n in populated:
-            d.lose(s, n)
+        if populated != [2] or d.first(s.get(2)) != "N":  # N says that there is no visit to speak of, and no more
+            for n in populated:
+                d.lose(s, n)
         d.source(s, d.now.get("patient"))
         d.now["encounter"] = None
         return
@@ -67,11 +71,7 @@ def pv1(d: Draft, s: Segment) -> None:
     d.now["encounter"] = encounter
     d.owner = encounter
     d.source(s, encounter)
-    discharged = s.get(45)
-    status = STATUS.get(trigger) if adt else None
-    if status is None:
-        status = "finished" if discharged else ("in-progress" if adt and s.get(44) else "unknown")
-    encounter["status"] = status
+    encounter["status"] = _status(d, s, trigger if adt else "")
     if (made := first_coding(d, s, 2, s.get(2), "0004")) if s.get(2) else None:
         encounter["class"] = made
     else:
@@ -89,15 +89,51 @@ def pv1(d: Draft, s: Segment) -> None:
     fill(d, s, encounter)
     _hospital(d, s, encounter)
     _event_time(d, encounter, trigger)
+    _episode(d, s, encounter)
+    _account(d, s, encounter)
+    if (pair := d.now.pop("merging", None)) is not None:
+        pair(encounter)
+
+
+def _status(d: Draft, s: Segment, trigger: str) -> str:
+    """What the event says; where it says nothing of the visit's state, what the times of admission and discharge say."""
+    discharged = s.get(45)
+    status = STATUS.get(trigger)
+    if status is None or (trigger == "A04" and discharged):  # an outpatient registered after the visit
+        return "finished" if discharged else ("in-progress" if trigger and s.get(44) else "unknown")
+    if discharged and status in ("planned", "arrived", "in-progress"):
+        d.warn("contradiction", s, 45, "a time of discharge, and an event that says the visit goes on")
+    return status
+
+
+def _episode(d: Draft, s: Segment, encounter: Resource) -> None:
+    """PV1-53 and PV1-54: the episode by its number, under its description."""
+    number = cx(d, s, 54, s.get(54).partition(d.message.repetition)[0]) if s.get(54) else None
+    text = d.text(s.get(53))
+    if number or text:
+        episode: dict[str, Any] = {"type": "EpisodeOfCare"}
+        if number:
+            episode["identifier"] = number
+        if text:
+            episode["display"] = text
+        encounter["episodeOfCare"] = [episode]
+    if d.message.repetition in s.get(54):
+        d.lose(s, 54, 2)
+
+
+def _account(d: Draft, s: Segment, encounter: Resource) -> None:
+    """PV1-20 financial class, PV1-41 status, PV1-46 balance: they are the account's."""
     account = d.now.get("account")
-    if raw := s.get(20):
-        codes = concept(d, s, 20, raw.partition(d.message.repetition)[0].partition(d.message.component)[0], 0)
+    for rep, part in d.repeats(s.get(20)) if s.get(20) else ():
+        parts = part.split(d.message.component)
+        codes = concept(d, s, 20, parts[0], rep, "0064")
         if codes and d.patient:
             account = some_account(d)
             if account.setdefault("type", codes) != codes:
-                d.lose(s, 20)
-        else:
-            d.lose(s, 20)
+                d.lose(s, 20, rep)
+        elif codes:
+            d.lose(s, 20, rep)
+        d.rest(s, 20, rep, parts, 1)
     if sent := d.first(s.get(41)).upper():
         status = _ACCOUNT.get(sent)
         if status is not None and d.patient:
@@ -105,6 +141,14 @@ def pv1(d: Draft, s: Segment) -> None:
             account["status"] = status
         else:
             d.lose(s, 41)
+    if (raw := s.get(46)) and (balance := money(d, s, 46, raw)) is not None:
+        if d.patient:
+            account = some_account(d)
+            account.setdefault("extension", []).append(
+                {"url": BALANCE, "extension": [{"url": "amount", "valueMoney": balance}]}
+            )
+        else:
+            d.lose(s, 46)
     if account is not None:
         encounter["account"] = [d.ref(account)]
         d.source(s, account)
@@ -132,8 +176,7 @@ def participants(d: Draft, s: Segment, n: int, role: str, encounter: Resource) -
 
 
 def _locations(d: Draft, s: Segment, encounter: Resource, trigger: str) -> None:
-    ended = trigger in ("A03", "A16") or encounter["status"] == "finished"
-    current = "completed" if ended else ("planned" if encounter["status"] == "planned" else "active")
+    current = _PLACED.get(encounter["status"], "active")
     for n, status in ((3, current), (11, ""), (42, "planned"), (6, "completed"), (43, "completed")):
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             place = location(d, s, n, part, rep)
@@ -142,8 +185,18 @@ def _locations(d: Draft, s: Segment, encounter: Resource, trigger: str) -> None:
             made: dict[str, Any] = {"location": place}
             if status:
                 made["status"] = status
+            if n == 3 and not rep and s.get(40):
+                _bed(d, s, place)
             if made not in (known := encounter.setdefault("location", [])):
                 known.append(made)
+
+
+def _bed(d: Draft, s: Segment, place: dict[str, Any]) -> None:
+    """PV1-40, the state of the bed, where the location itself (PL-5) does not say it."""
+    held = d.resources.get(place.get("reference", ""))
+    status = first_coding(d, s, 40, s.get(40), "0116")
+    if status and (held is None or held.setdefault("operationalStatus", status) != status):
+        d.lose(s, 40)
 
 
 def _hospital(d: Draft, s: Segment, encounter: Resource) -> None:
@@ -172,6 +225,22 @@ def _event_time(d: Draft, encounter: Resource, trigger: str) -> None:
     elif trigger == "A02" and encounter.get("location"):
         put_time(d, header, 6, raw, encounter["location"][0].setdefault("period", {}), "start")
     del d.warnings[quiet:]
+
+
+def planned(d: Draft, event: Segment) -> None:
+    """EVN-3 of a planned admission or discharge, where PV2-8 or PV2-9 does not say it."""
+    name = {"A05": "plannedStartDate", "A14": "plannedStartDate", "A16": "plannedEndDate"}.get(d.event[4:])
+    encounter = d.now.get("encounter")
+    if name is None or encounter is None:
+        d.lose(event, 3)
+        return
+    held: dict[str, Any] = {"url": _V5 + name}
+    if put_time(d, event, 3, event.get(3), held, "valueDateTime"):
+        known = [one for one in encounter.get("extension", ()) if one["url"] == held["url"]]
+        if not known:
+            encounter.setdefault("extension", []).append(held)
+        elif known[0].get("valueDateTime") != held["valueDateTime"]:
+            d.lose(event, 3)
 
 
 def pv2(d: Draft, s: Segment) -> None:
@@ -205,14 +274,10 @@ def pv2(d: Draft, s: Segment) -> None:
             restrict(d, encounter, "R" if flag == "Y" else "N")
         else:
             d.lose(s, 22)
-    raw = s.get(38) or s.get(29)
-    if raw:
-        if s.get(38) and s.get(29) and s.get(38) != s.get(29):
-            d.lose(s, 29)
-        parts = [d.text(p) for p in d.parts(raw)] + ["", ""]
-        made = coding_of(d, parts[0], parts[1], parts[2], "", "")
-        if made:
-            encounter.setdefault("extension", []).append({"url": _MODE, "valueCoding": made})
+    if (raw := s.get(24)) and (state := concept(d, s, 24, raw.partition(d.message.repetition)[0], 0, "0216")):
+        encounter.setdefault("extension", []).append({"url": _V5 + "subjectStatus", "valueCodeableConcept": state})
+    if (raw := s.get(38)) and (made := first_coding(d, s, 38, raw, "0430")):
+        encounter.setdefault("extension", []).append({"url": _MODE, "valueCoding": made})
 
 
 def _all_lost(d: Draft, s: Segment) -> None:
