@@ -7,10 +7,11 @@ from typing import Any
 
 from adapters.hl7v2.codes import THO
 from adapters.hl7v2.concepts import concept, plain
+from adapters.hl7v2.contacts import addresses, telecoms
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
 from adapters.hl7v2.numbers import number
-from adapters.hl7v2.parties import location, practitioner
+from adapters.hl7v2.parties import location, merge, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_instant, put_time
@@ -51,43 +52,58 @@ def sch(d: Draft, s: Segment) -> None:
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if order := ei(d, s, n, part, rep):
                 made.setdefault("basedOn", []).append({"type": "ServiceRequest", "identifier": order})
+    for n, kind_of in ((23, "PLAC"), (24, "FILL")):
+        if s.get(n) and (parent := ei(d, s, n, s.get(n), 0, kind_of)):
+            made.setdefault("supportingInformation", []).append({"type": "Appointment", "identifier": parent})
     if identifiers:
         made["identifier"] = identifiers
     _status(d, s, made)
     made["participant"] = []
     if d.patient:
         made["participant"].append({"actor": dict(d.patient), "status": _accepted(made)})
-    for n, _role in ((6, "event reason"),):
-        if (raw := s.get(n)) and (why := concept(d, s, n, raw)):
-            made.setdefault("reasonCode", []).append(why)
+    if "cancelationReason" not in made and (raw := s.get(6)) and (why := concept(d, s, 6, raw)):
+        made.setdefault("reasonCode", []).append(why)
     for rep, part in d.repeats(s.get(7)) if s.get(7) else ():
         if why := concept(d, s, 7, part, rep, "0276"):
             made.setdefault("reasonCode", []).append(why)
     if (raw := s.get(8)) and (kind := concept(d, s, 8, raw, 0, "0277")):
         made["appointmentType"] = kind
-    _duration(d, s, made)
+    minutes(d, s, made, 9, 10)
     if raw := s.get(11):
         _tq(d, s, raw, made)
     for n, role in ((12, "CALLBCK"), (16, "CALLBCK"), (20, "ENT")):  # those to call back, and who entered it
-        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
-            if who := practitioner(d, s, n, part, rep):
-                person(made, who, "", {"coding": [{"system": THO + "v3-ParticipationType", "code": role}]})
+        contact(d, s, made, n, role, n + 1, n + 2 if role == "CALLBCK" else 0)
     fill(d, s, made)
-    d.later.append(lambda: _close(made))
+    d.later.append(lambda: closed(made))
+
+
+def contact(d: Draft, s: Segment, made: Resource, n: int, role: str, phone: int, address: int) -> None:
+    """Those to call about it or who entered it, with their phone and address: of the first, where several are named."""
+    first: Resource | None = None
+    for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
+        if who := practitioner(d, s, n, part, rep):
+            person(made, who, "", {"coding": [{"system": THO + "v3-ParticipationType", "code": role}]})
+            first = first or d.resources.get(who.get("reference", ""))
+    for at, key in ((phone, "telecom"), (address, "address")):
+        if not at or not s.get(at):
+            continue
+        if first is None:
+            d.lose(s, at)
+            continue
+        found = telecoms(d, s, at, s.get(at), "work") if key == "telecom" else addresses(d, s, at, s.get(at))
+        for one in found:
+            merge(first.setdefault(key, []), one)
 
 
 def _accepted(made: Resource) -> str:
-    return (
-        "declined"
-        if made["status"] == "cancelled"
-        else "accepted"
-        if made["status"] in ("booked", "arrived", "fulfilled", "checked-in")
-        else "needs-action"
-    )
+    status = made.get("status", "")
+    if status == "cancelled":
+        return "declined"
+    return "accepted" if status in ("booked", "arrived", "fulfilled", "checked-in") else "needs-action"
 
 
 def _status(d: Draft, s: Segment, made: Resource) -> None:
-    sent = d.first(s.get(25)).upper().replace(" ", "").replace("-", "")
+    sent = _plain(d.first(s.get(25)))
     found = d.coded("0278", sent) if sent else None
     trigger = STATUS.get(d.event.partition("^")[2])
     if trigger in ("cancelled", "entered-in-error", "noshow"):
@@ -100,27 +116,31 @@ def _status(d: Draft, s: Segment, made: Resource) -> None:
         if sent:
             d.lose(s, 25)
         made["status"] = trigger or "proposed"
-    if made["status"] == "cancelled" and (raw := s.get(6)) and (why := concept(d, s, 6, raw)):
+    if made["status"] in ("cancelled", "noshow") and (raw := s.get(6)) and (why := concept(d, s, 6, raw)):
         made["cancelationReason"] = why
 
 
-def _duration(d: Draft, s: Segment, made: Resource) -> None:
-    if not (raw := s.get(9)):
+def minutes(d: Draft, s: Segment, made: Resource, n: int, unit_field: int) -> None:
+    """How long it takes, where the unit is one of time."""
+    if not (raw := s.get(n)):
         return
     value = number(d.first(raw))
-    factor = _MINUTES.get(d.first(s.get(10)).upper())
+    factor = _MINUTES.get(d.first(s.get(unit_field)).upper())
     if value is None or factor is None or value * factor < 1:
-        d.lose(s, 9)
-        if s.get(10):
-            d.lose(s, 10)
+        d.lose(s, n)
+        if s.get(unit_field):
+            d.lose(s, unit_field)
         return
     made["minutesDuration"] = round(value * factor)
 
 
 def _tq(d: Draft, s: Segment, raw: str, made: Resource) -> None:
     """SCH-11: start and end of versions before TQ1."""
+    for rep, part in d.repeats(raw) if d.message.repetition in raw else ():
+        if rep > 1 and part.strip(d.message.component):
+            d.lose(s, 11, rep)
     parts = raw.partition(d.message.repetition)[0].split(d.message.component)
-    parts += [""] * (6 - len(parts))
+    parts += [""] * (8 - len(parts))
     for at, key in ((3, "start"), (4, "end")):
         if parts[at]:
             put_instant(d, s, 11, parts[at], made, key)
@@ -133,11 +153,42 @@ def _tq(d: Draft, s: Segment, raw: str, made: Resource) -> None:
             made["minutesDuration"] = int(text)
         else:
             d.lose(s, 11, 0, 3)
+    if text := d.text(parts[7]):
+        made["comment"] = text
+        parts[7] = ""
     d.rest(s, 11, 0, parts, 5)
 
 
-def person(made: Resource, who: dict[str, Any], role: str, coded: dict[str, Any] | None = None) -> None:
-    one: dict[str, Any] = {"type": [coded or {"text": role}], "actor": who, "status": _accepted(made)}
+_ANSWERS = {
+    "booked": "accepted", "arrived": "accepted", "fulfilled": "accepted", "checked-in": "accepted", "cancelled": "declined",
+    "entered-in-error": "declined", "pending": "tentative", "waitlist": "tentative", "proposed": "needs-action",
+}  # fmt: skip
+"""Filler status of one resource (table 0278, as Appointment.status) -> what that participant said."""
+
+
+def _answer(d: Draft, s: Segment, n: int, made: Resource) -> str:
+    """AIG-14, AIL-12, AIP-12: the status of one resource, else that of the appointment."""
+    sent = _plain(d.first(s.get(n)))
+    if not sent:
+        return _accepted(made)
+    if sent in ("ACCEPTED", "DECLINED", "TENTATIVE"):
+        return sent.lower()
+    found = d.coded("0278", sent)
+    answer = _ANSWERS.get(found[1]) if found is not None else None
+    if answer is None:
+        d.lose(s, n)
+    return answer or _accepted(made)
+
+
+def _plain(text: str) -> str:
+    return text.upper().replace(" ", "").replace("-", "")
+
+
+def person(
+    made: Resource, who: dict[str, Any], role: str, coded: dict[str, Any] | None = None, status: str = ""
+) -> None:
+    kind = [coded] if coded else ([{"text": role}] if role else [])
+    one: dict[str, Any] = {**({"type": kind} if kind else {}), "actor": who, "status": status or _accepted(made)}
     if one not in made["participant"]:
         made["participant"].append(one)
 
@@ -154,41 +205,85 @@ def resource_line(d: Draft, s: Segment) -> None:
         return
     d.source(s, made)
     d.owner = made
-    start_field, offset, duration = {"AIS": (4, 5, 7), "AIG": (8, 9, 11), "AIL": (6, 7, 9), "AIP": (6, 7, 9)}[s.name]
+    start_field, offset, duration, answer = {
+        "AIS": (4, 5, 7, 0), "AIG": (8, 9, 11, 14), "AIL": (6, 7, 9, 12), "AIP": (6, 7, 9, 12),
+    }[s.name]  # fmt: skip
     before = len(made["participant"])
     if s.name == "AIS":
         kind = concept(d, s, 3, s.get(3)) if s.get(3) else None
         if kind and kind not in (known := made.setdefault("serviceType", [])):
             known.append(kind)
-    elif s.name == "AIL":
+    else:
+        role = concept(d, s, 4, s.get(4)) if s.get(4) else None
+        said = _answer(d, s, answer, made)
         for rep, part in d.repeats(s.get(3)) if s.get(3) else ():
-            if place := location(d, s, 3, part, rep):
-                person(made, place, "location", concept(d, s, 4, s.get(4)) if s.get(4) else None)
-    elif s.name == "AIP":
-        for rep, part in d.repeats(s.get(3)) if s.get(3) else ():
-            if who := practitioner(d, s, 3, part, rep):
-                person(made, who, "personnel", concept(d, s, 4, s.get(4)) if s.get(4) else None)
-        if not s.get(3) and s.get(4):
-            d.lose(s, 4)
-    elif raw := s.get(3):
-        shown = plain(d, raw)
-        actor: dict[str, Any] = {"display": shown, "type": "Device"}
-        if (code := d.first(raw)) and code != shown:
-            actor["identifier"] = {"value": code}
-        d.rest(s, 3, 0, d.parts(raw.partition(d.message.repetition)[0]), 3)
-        person(made, actor, "resource", concept(d, s, 4, s.get(4)) if s.get(4) else None)
+            if actor := _actor(d, s, part, rep):
+                person(made, actor, "", role, said)
+        if len(made["participant"]) == before:
+            for n in (4, answer):
+                if s.get(n):
+                    d.lose(s, n)
     _when(d, s, made, start_field, offset, duration, before)
     fill(d, s, made)
+
+
+_PEOPLE = frozenset(
+    (
+        "P",
+        "PERSON",
+        "PERSONNEL",
+        "PROVIDER",
+        "PROV",
+        "PHYSICIAN",
+        "DOCTOR",
+        "DR",
+        "MD",
+        "NURSE",
+        "RN",
+        "RESIDENT",
+        "STAFF",
+    )
+)
+
+
+def _actor(d: Draft, s: Segment, part: str, rep: int) -> dict[str, Any] | None:
+    if s.name == "AIL":
+        return location(d, s, 3, part, rep)
+    if s.name == "AIP" or _is_person(d, s, part):
+        return practitioner(d, s, 3, part, rep)
+    parts = [*d.parts(part), "", "", ""]
+    shown = plain(d, part)
+    made: dict[str, Any] = {"type": "Device", **({"display": shown} if shown else {})}
+    if (code := d.first(part)) and (code != shown or d.text(parts[2])):
+        system = d.text(parts[2])
+        made["identifier"] = {**({"system": d.system(system)} if system else {}), "value": code}
+    d.rest(s, 3, rep, parts, 3)
+    return made if "display" in made or "identifier" in made else None
+
+
+def _is_person(d: Draft, s: Segment, part: str) -> bool:
+    """Some systems name their providers in AIG: the type says so, or the third component is a given name, not a system."""
+    words = {d.text(p).upper() for p in d.parts(s.get(4).partition(d.message.repetition)[0])}
+    if words & _PEOPLE:
+        return True
+    parts = [*(d.text(p) for p in d.parts(part)), "", "", ""]
+    family, given = parts[1].replace("-", "").replace("'", ""), parts[2].replace("-", "")
+    named = family.isalpha() and given.isalpha() and given.istitle() and len(given) > 1
+    return named and given not in _SYSTEMS and d.system(given).startswith("urn:hie:system:")
+
+
+_SYSTEMS = frozenset(("Local", "Internal", "Epic", "Cerner", "Meditech", "System", "Resource", "Custom"))
 
 
 def _when(d: Draft, s: Segment, made: Resource, start_field: int, offset: int, duration: int, before: int) -> None:
     """The time of the line is the appointment's where SCH gives none, else the participant's period."""
     raw = s.get(start_field)
-    minutes = number(d.first(s.get(duration))) if s.get(duration) else None
+    length = number(d.first(s.get(duration))) if s.get(duration) else None
     factor = _MINUTES.get(d.first(s.get(duration + 1)).upper()) if s.get(duration) else None
     held: dict[str, Any] = {}
     if raw and put_time(d, s, start_field, raw, held, "start"):
         if "start" not in made and len(held["start"]) > 10:
+            made.pop("_start", None)
             made.update(held)
         elif made.get("start") != held["start"]:
             mine = made["participant"][before:]
@@ -198,7 +293,7 @@ def _when(d: Draft, s: Segment, made: Resource, start_field: int, offset: int, d
             else:
                 d.lose(s, start_field)
     if s.get(duration):
-        total = round(minutes * factor) if minutes is not None and factor is not None else 0
+        total = round(length * factor) if length is not None and factor is not None else 0
         if total > 0 and "minutesDuration" not in made:
             made["minutesDuration"] = total
         elif total != made.get("minutesDuration"):
@@ -209,15 +304,16 @@ def _when(d: Draft, s: Segment, made: Resource, start_field: int, offset: int, d
             d.lose(s, n)
 
 
-def _close(made: Resource) -> None:
+def closed(made: Resource) -> None:
     if "start" in made and "end" not in made and "minutesDuration" in made:
         end = datetime.fromisoformat(made["start"]) + timedelta(minutes=made["minutesDuration"])
         made["end"] = end.isoformat()
+        made.pop("_end", None)
         if "_start" in made:
             made["_end"] = made["_start"]
     if "end" in made and "start" not in made:
         made.pop("end")
-    if made["status"] == "booked" and "start" not in made:
+    if made.get("status") == "booked" and "start" not in made:
         made["status"] = "pending"  # R4: an appointment that is booked has a time
     if not made["participant"]:
         made["participant"] = [

@@ -14,6 +14,7 @@ from adapters.hl7v2.parties import practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_instant, put_time
+from adapters.hl7v2.values import BESIDE
 from hie.model import Resource
 
 
@@ -46,12 +47,27 @@ def txa(d: Draft, s: Segment) -> None:
     for n in (14, 15):
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if order := ei(d, s, n, part, rep):
-                made.setdefault("context", {}).setdefault("related", []).append(
-                    {"type": "ServiceRequest", "identifier": order}
-                )
+                _relate(made, _ordered(d, order) or {"type": "ServiceRequest", "identifier": order})
     confidentiality(d, s, 18, "0272", made)
     fill(d, s, made)
     d.later.append(lambda: _close(d, s, made))
+
+
+def _ordered(d: Draft, number: dict[str, Any]) -> dict[str, Any] | None:
+    """The order of this message that has this number."""
+    for reference, resource in d.resources.items():
+        if reference.startswith("ServiceRequest/") and any(
+            i["value"] == number["value"] and i.get("system") == number.get("system")
+            for i in resource.get("identifier", ())
+        ):
+            return d.ref(resource)
+    return None
+
+
+def _relate(made: Resource, link: dict[str, Any]) -> None:
+    known = made.setdefault("context", {}).setdefault("related", [])
+    if link not in known:
+        known.append(link)
 
 
 def _status(d: Draft, s: Segment, made: Resource) -> None:
@@ -84,7 +100,7 @@ def _times(d: Draft, s: Segment, made: Resource) -> None:
     if origin:
         put_instant(d, s, 6 if s.get(6) else 7, origin, made, "date")
     if s.get(6) and s.get(7) and s.get(6) != s.get(7):
-        d.lose(s, 7)
+        d.now[("transcribed", made["id"])] = s.get(7)
 
 
 def _people(d: Draft, s: Segment, made: Resource) -> None:
@@ -113,13 +129,15 @@ def add_text(d: Draft, s: Segment, made: Resource) -> None:
     text = d.text(text)
     name = plain(d, s.get(3)) if s.get(3) else ""
     parts = d.now.setdefault(("text", made["id"]), {})
+    if not name and parts:
+        name = next(reversed(parts))  # senders that name only the first line of many
     parts.setdefault(name, []).append(text)
-    d.now.setdefault(("shape", made["id"]), {})[name] = s
+    d.now.setdefault(("shape", made["id"]), {}).setdefault(name, s)
     d.source(s, made)
     d.owner = made
     fill(d, s)
     categorise(d, s, made)
-    for n in (6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 29):
+    for n in (*BESIDE, 14, 15, 16, 23, 24, 25):
         if s.get(n):
             if n == 16 and (who := practitioner(d, s, 16, s.get(16).partition(d.message.repetition)[0])):
                 if who not in (known := made.setdefault("author", [])):
@@ -140,30 +158,42 @@ def categorise(d: Draft, s: Segment, made: Resource) -> None:
 def _close(d: Draft, s: Segment, made: Resource) -> None:
     """Texts become attachments; a document without content (T01) says so by a reference-free attachment."""
     for name, lines in d.now.get(("text", made["id"]), {}).items():
-        data = base64.b64encode("\n".join(lines).encode()).decode()
-        one: dict[str, Any] = {"contentType": "text/plain; charset=utf-8", "data": data}
+        text = "\n".join(lines)
+        if not text.strip():
+            continue
+        one: dict[str, Any] = {
+            "contentType": "text/plain; charset=utf-8",
+            "data": base64.b64encode(text.encode()).decode(),
+        }
         if name:
             one["title"] = name
         shape = d.now[("shape", made["id"])][name]
         if shape.get(14):
             put_time(d, shape, 14, shape.get(14), one, "creation")
         made.setdefault("content", []).append({"attachment": one})
-    presentation = d.first(s.get(3)).upper()
-    shown = media_type("", presentation) or {
-        "TX": "text/plain",
-        "TEXT": "text/plain",
-        "FT": "text/plain",
-        "ST": "text/plain",
-    }.get(presentation, "")
-    if "content" not in made:
-        made["content"] = [{"attachment": {"contentType": shown} if shown else d.nobody()}]
-    elif s.get(3) and not any(
-        c["attachment"].get("contentType", "").partition(";")[0].partition("/")[0]
-        in (shown.partition("/")[0], presentation.lower())
-        for c in made["content"]
-    ):
-        d.lose(s, 3)
-    if s.get(16):
-        made["content"][0]["attachment"].setdefault("title", d.first(s.get(16)))
+    _presented(d, s, made)
+    if (file := d.first(s.get(16))) and made["content"][0]["attachment"].setdefault("title", file) != file:
+        made["identifier"] = [{"value": file}]  # a name by which the sender finds the document again
+    if raw := d.now.get(("transcribed", made["id"])):
+        first = made["content"][0]["attachment"]
+        if "creation" in first or not put_time(d, s, 7, raw, first, "creation"):
+            d.lose(s, 7)
     if kind := (concept(d, s, 2, s.get(2), 0, "0270") if s.get(2) else None):
         made["type"] = kind
+
+
+def _presented(d: Draft, s: Segment, made: Resource) -> None:
+    """TXA-3 is the form of the content where no OBX says more."""
+    presentation = d.first(s.get(3)).upper()
+    shown = media_type("", presentation) or _PRESENTED.get(presentation, "")
+    if "content" not in made:
+        made["content"] = [{"attachment": {"contentType": shown} if shown else d.nobody()}]
+        if presentation and not shown:
+            d.lose(s, 3)
+        return
+    kinds = {c["attachment"].get("contentType", "").partition(";")[0].partition("/")[0] for c in made["content"]}
+    if s.get(3) and not kinds & {shown.partition("/")[0], presentation.lower()}:
+        d.lose(s, 3)
+
+
+_PRESENTED = {"TX": "text/plain", "TEXT": "text/plain", "FT": "text/plain", "ST": "text/plain"}
