@@ -16,7 +16,7 @@ from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
 from adapters.ccda.reaction import reaction, reactions, severity
 from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
-from adapters.ccda.times import put_time, start_of
+from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
@@ -138,15 +138,14 @@ def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, sta
     _onset(d, made, node.kid("effectiveTime"))
     writer, written = author(d, node)
     if act is not None:
-        other, when = author(d, act)
-        writer, written = writer or other, written or when
+        if writer is None and written is None:
+            # an author of the act beside one of the observation stays the act's
+            writer, written = author(d, act)
         begun = start_of(d, act.kid("effectiveTime"))
         if written is None:
             written = begun
-        elif begun is not None:
-            first: Resource = {}
-            if put_time(d, first, "valueDateTime", begun):
-                made.setdefault("extension", []).append({"url": _ASSERTED, **first})
+        elif asserted := dated(d, _ASSERTED, begun):
+            made.setdefault("extension", []).append(asserted)
         _repeated(act, node, written)
     put_time(d, made, "recordedDate", written)
     put(made, recorder=writer)
@@ -168,7 +167,10 @@ def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, sta
     remarks = notes(d, node) + (notes(d, act) if act is not None else [])
     put(made, note=remarks, reaction=happened)
     section.entries += rest(d, node, section)
-    return [finish(d, node, made, ids)]
+    reference = finish(d, node, made, ids)
+    if act is not None:
+        d.authored.append((act, reference))
+    return [reference]
 
 
 def _onset(d: Draft, made: Resource, when: Node | None) -> None:
@@ -180,9 +182,8 @@ def _onset(d: Draft, made: Resource, when: Node | None) -> None:
         when.used = True
     elif (null := (low.null if low is not None else "") or when.null) and not when.get("value"):
         made["_onsetDateTime"] = absent(null)
-    ended: Resource = {}
-    if high is not None and put_time(d, ended, "valueDateTime", high):
-        made.setdefault("extension", []).append({"url": _ABATED, **ended})
+    if ended := dated(d, _ABATED, high):
+        made.setdefault("extension", []).append(ended)
 
 
 def _repeated(act: Node, node: Node, written: Node | None) -> None:

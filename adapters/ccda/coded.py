@@ -141,6 +141,8 @@ def named(made: Resource | None, text: str, node: Node) -> Resource:
     if text.lower() in made["text"].lower():
         return made
     shown = " ".join(str(each.get("display", "")) for each in made.get("coding", ())).lower()
+    if text.lower() in shown:
+        return made
     if _alike(shown, text) and not _alike(shown, made["text"]):
         # the narrative is of something else, the name agrees with the code (and code-narrative-differ was flagged)
         return {**made, "text": text}

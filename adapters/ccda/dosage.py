@@ -17,6 +17,8 @@ from hie.model import Resource
 
 _INSTRUCTIONS = frozenset({"PINSTRUCT", "FINSTRUCT"})
 """IHE codes that say no more than that this is an instruction."""
+_IHE_PATIENT = "1.3.6.1.4.1.19376.1.5.3.1.4.3"
+_SNOMED = "2.16.840.1.113883.6.96"
 
 
 def dosages(d: Draft, node: Node, times: Schedule, bounds: bool = False) -> list[Resource]:
@@ -70,7 +72,7 @@ def _text(d: Draft, made: Resource, node: Node) -> None:
             sig = ""
     put(made, text=sig)
     said: list[str] = []
-    for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49"):
+    for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49", _IHE_PATIENT, codes=("PINSTRUCT",)):
         status(inner)
         for kid in inner.all("id"):
             kid.used = True
@@ -123,9 +125,9 @@ def _needed(d: Draft, made: Resource, node: Node) -> None:
 
 
 def _method(d: Draft, node: Node) -> Resource | None:
-    """The code of the administration itself, where it says more than "administration"."""
+    """The technique of giving it, where the code of the administration names one; other codes sort it (see medication)."""
     code = node.kid("code")
-    return concept(d, code)
+    return concept(d, code) if code is not None and code.get("codeSystem") == _SNOMED else None
 
 
 def _amounts(d: Draft, node: Node) -> Resource:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from adapters.ccda import (
     allergy,
     coverage,
+    dispense,
     encounter,
     equipment,
     family,
@@ -40,7 +41,8 @@ _MAPPERS: dict[Mapper, str] = {
     problem.concern: "3 132 80 33 34 65 51 136",
     problem.problem: "4",
     medication.medication: "16 42",
-    medication.supply: "17 18",
+    medication.wrapper: "35 36",
+    dispense.supply: "17 18",
     immunization.immunization: "52 120",
     organizer.report: "1",
     organizer.panel: "26",
@@ -65,7 +67,7 @@ BY_TEMPLATE: dict[str, Mapper] = {
     _CCD + "18": allergy.allergy,
     _CCD + "28": problem.problem,
     _CCD + "24": medication.medication,
-    _CCD + "34": medication.supply,
+    _CCD + "34": dispense.supply,
     _CCD + "29": procedure.procedure,
     _CCD + "21": encounter.encounter,
     _CCD + "23": family.relative,
@@ -94,6 +96,8 @@ def _by_template(node: Node, section: Section) -> Mapper | None:
         return None
     plan = node.get("moodCode") in PLANNED
     for mapper in found:
+        if section.kind == "plan" and node.get("moodCode") == "EVN" and is_a(node, "39", "40", "41", "44"):
+            return request.mistaken
         if _fits(mapper, node, plan):
             if mapper is organizer.report and node.parent is not None and node.parent.tag == "component":
                 # DiagnosticReport.result takes observations only: a battery inside a battery is one with members
@@ -117,7 +121,7 @@ def _fits(mapper: Mapper, node: Node, plan: bool) -> bool:
         return node.tag == "observation"
     if mapper in (medication.medication, immunization.immunization):
         return node.tag == "substanceAdministration"
-    if mapper in (medication.supply, equipment.supply):
+    if mapper in (dispense.supply, equipment.supply):
         return node.tag == "supply"
     return True
 
@@ -128,7 +132,7 @@ def _by_shape(node: Node, section: Section) -> Mapper:
         return immunization.immunization if kind == "immunizations" else medication.medication
     if tag == "supply":
         drug = kind in ("medications", "administered", "immunizations") or is_a(node.parent or node, "16", "42")
-        return medication.supply if drug else equipment.supply
+        return dispense.supply if drug else equipment.supply
     if tag == "observationMedia":
         return lambda d, n, s: media(d, n)
     if mood == "GOL" and tag == "observation":

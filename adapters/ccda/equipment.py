@@ -8,7 +8,7 @@ from __future__ import annotations
 from adapters.ccda.absence import absent
 from adapters.ccda.device import devices, supplied
 from adapters.ccda.draft import Draft, put, refer, start
-from adapters.ccda.medication import reasons_of
+from adapters.ccda.indication import reasons_of
 from adapters.ccda.people import performers
 from adapters.ccda.quantities import quantity
 from adapters.ccda.request import device_request

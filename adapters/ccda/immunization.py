@@ -8,8 +8,9 @@ from __future__ import annotations
 from adapters.ccda.absence import absent
 from adapters.ccda.coded import code_of, codes_of, concept, fixed
 from adapters.ccda.draft import Draft, put, refer
+from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
-from adapters.ccda.medication import medication, reasons_of
+from adapters.ccda.medication import medication
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
 from adapters.ccda.product import product

@@ -7,15 +7,16 @@ Precondition, Indication, Instruction, Medication Free Text Sig; C-CDA on FHIR m
 
 from __future__ import annotations
 
+from adapters.ccda.absence import absent
 from adapters.ccda.coded import code_of, concept
+from adapters.ccda.dispense import REQUEST, dispense_request, fulfilment, owed, same_drug, supplies, supply
 from adapters.ccda.dosage import dosages
 from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.identifiers import identifiers, keyed
-from adapters.ccda.narrative import text_of
+from adapters.ccda.indication import reasons_of
 from adapters.ccda.people import assigned, author, performers
-from adapters.ccda.problem import reason
 from adapters.ccda.product import Product, product, put_medication
-from adapters.ccda.quantities import number, quantity
+from adapters.ccda.quantities import number
 from adapters.ccda.statement import (
     INTENT,
     PLANNED,
@@ -29,9 +30,8 @@ from adapters.ccda.statement import (
     rest,
     status,
     take,
-    unread_code,
 )
-from adapters.ccda.times import period, put_time, put_when
+from adapters.ccda.times import put_time
 from adapters.ccda.timing import Schedule, schedule
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -47,16 +47,6 @@ STATEMENT = {
     "nullified": "entered-in-error",
     "obsolete": "entered-in-error",
 }
-REQUEST = {
-    "active": "active",
-    "new": "draft",
-    "held": "on-hold",
-    "suspended": "on-hold",
-    "completed": "completed",
-    "aborted": "stopped",
-    "cancelled": "cancelled",
-    "nullified": "entered-in-error",
-}
 ADMINISTRATION = {
     "active": "in-progress",
     "held": "on-hold",
@@ -64,16 +54,6 @@ ADMINISTRATION = {
     "completed": "completed",
     "aborted": "stopped",
     "cancelled": "not-done",
-    "nullified": "entered-in-error",
-}
-DISPENSE = {
-    "active": "in-progress",
-    "new": "preparation",
-    "held": "on-hold",
-    "suspended": "on-hold",
-    "completed": "completed",
-    "aborted": "stopped",
-    "cancelled": "cancelled",
     "nullified": "entered-in-error",
 }
 _OBSERVED = {"55561003": "active", "421139008": "on-hold", "392521001": "completed", "73425007": "stopped"}
@@ -86,7 +66,9 @@ def medication(d: Draft, node: Node, section: Section) -> list[str]:
     mood = node.get("moodCode") or "EVN"
     given = product(d, node)
     times = schedule(d, node)
-    if mood in PLANNED:
+    if mood in PLANNED or (section.kind == "plan" and is_a(node, "42")):
+        if mood not in PLANNED:
+            d.warn("mood-contradiction", node, "a planned medication in the mood of what happened: kept as planned")
         return [_request(d, node, section, given, times, mood)]
     if section.kind == "administered" and not times.timings and (times.bounds or times.points):
         # MedicationAdministration.dosage needs an amount (mad-1) and has no limit per period
@@ -107,6 +89,8 @@ def _statement(d: Draft, node: Node, section: Section, given: Product, times: Sc
     if negated(node):
         put(made, statusReason=reasons)
         reasons = []
+    kinds = _category(d, node)
+    put(made, category=kinds[0] if kinds else None)
     put_medication(d, made, given, node)
     made["subject"] = refer(d.patient)
     _effective(made, times)
@@ -114,12 +98,63 @@ def _statement(d: Draft, node: Node, section: Section, given: Product, times: Sc
     source = _informants(d, node)
     put_time(d, made, "dateAsserted", written)
     put(made, informationSource=source or _source(writer))
-    orders, dispenses = _supplies(d, node, section, given)
+    orders, dispenses = supplies(d, node, section, given)
     put(made, basedOn=orders, partOf=dispenses)
-    put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications], note=notes(d, node))
-    put(made, dosage=dosages(d, node, times))
+    put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
+    put(made, note=notes(d, node) + fulfilment(d, node))
+    put(made, dosage=dosages(d, node, times) + _parts(d, made, node, given))
     section.entries += rest(d, node, section)
     return finish(d, node, made, ids)
+
+
+def wrapper(d: Draft, node: Node, section: Section) -> list[str]:
+    """A discharge or admission medication act: it only holds the medication."""
+    node.used = True
+    status(node)
+    if (code := node.kid("code")) is not None:
+        for each in code.walk():
+            each.used = True
+    found = rest(d, node, section)
+    if len(found) == 1 and (held := d.resources.get(found[0])) is not None:
+        more = [one for one in keyed(identifiers(d, node)) if one not in held.get("identifier", ())]
+        put(held, identifier=held.get("identifier", []) + more)
+    return found
+
+
+def _parts(d: Draft, made: Resource, node: Node, given: Product) -> list[Resource]:
+    """Steps of one course (tapering, split doses): nested administrations of the same drug, each a dosage in its order."""
+    found: list[Resource] = []
+    for link, inner in list(nested(node)):
+        if inner.tag != "substanceAdministration" or negated(inner) != negated(node):
+            continue
+        own = product(d, inner)
+        if own.code is not None and own.code != given.code:
+            continue
+        link.used = inner.used = True
+        status(inner)
+        ids = keyed(identifiers(d, inner))
+        put(made, identifier=made.get("identifier", []) + [one for one in ids if one not in made.get("identifier", ())])
+        steps = dosages(d, inner, schedule(d, inner), bounds=True)
+        order = link.kid("sequenceNumber")
+        place = number(order.get("value")) if order is not None else None
+        if order is not None and isinstance(place, int):
+            order.used = True
+            steps = [{"sequence": place, **step} for step in steps]
+        found += steps
+    return found
+
+
+def _category(d: Draft, node: Node) -> list[Resource]:
+    """What kind of medication the sender's own code of the administration calls it."""
+    code = node.kid("code")
+    if code is None or code.get("codeSystem") == "2.16.840.1.113883.6.96":
+        return []
+    if code.get("codeSystem") == "2.16.840.1.113883.5.4":
+        # DRUG, IMMUNIZ: that a substance was given
+        code.used = True
+        return []
+    kind = concept(d, code)
+    return [kind] if kind else []
 
 
 def _observed(d: Draft, node: Node, state: str) -> tuple[str, list[Resource]]:
@@ -136,11 +171,6 @@ def _observed(d: Draft, node: Node, state: str) -> tuple[str, list[Resource]]:
     return state, other
 
 
-def _same_drug(d: Draft, node: Node, given: Product) -> bool:
-    own = product(d, node, "product")
-    return own.code is None or given.code is None or own.code == given.code
-
-
 def _effective(made: Resource, times: Schedule) -> None:
     if times.bounds:
         made["effectivePeriod"] = times.bounds
@@ -148,6 +178,8 @@ def _effective(made: Resource, times: Schedule) -> None:
         value, extension = times.points.pop(0)
         made["effectiveDateTime"] = value
         put(made, _effectiveDateTime=extension)
+    elif times.null:
+        made["_effectiveDateTime"] = absent(times.null)
 
 
 def _source(writer: Resource | None) -> Resource | None:
@@ -161,7 +193,8 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
     made, ids = begin(d, node, "MedicationRequest")
     made["status"], why = _observed(d, node, REQUEST.get(status(node), "unknown"))
     put(made, statusReason=why[0] if why else None)
-    made["intent"] = INTENT[mood]
+    made["intent"] = INTENT.get(mood, "plan")
+    put(made, category=_category(d, node))
     if negated(node):
         made["doNotPerform"] = True
     put_medication(d, made, given, node)
@@ -172,24 +205,29 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
     who = performers(d, node)
     put(made, requester=writer, performer=who[0] if who else None)
     reasons, indications = reasons_of(d, node, section)
-    put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications], note=notes(d, node))
-    doses = dosages(d, node, times, bounds=True)
-    put(made, dosageInstruction=doses)
-    supplies = take(node, "17", "2.16.840.1.113883.10.20.1.34")
-    same = len(supplies) == 1 and _same_drug(d, supplies[0], given)
+    put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
+    put(made, note=notes(d, node) + fulfilment(d, node))
+    put(made, dosageInstruction=dosages(d, node, times, bounds=True) + _parts(d, made, node, given))
+    further: list[str] = []
+    ordered = take(node, "17", "2.16.840.1.113883.10.20.1.34")
+    same = len(ordered) == 1 and same_drug(d, ordered[0], given)
     if same:
-        status(supplies[0])
-        numbers = keyed(identifiers(d, supplies[0]))
+        status(ordered[0])
+        numbers = keyed(identifiers(d, ordered[0]))
         put(made, identifier=made.get("identifier", []) + [n for n in numbers if n not in made.get("identifier", [])])
-        _dispense_request(d, made, supplies[0], section)
+        dispense_request(d, made, ordered[0], section)
     else:
-        section.entries += [each for inner in supplies for each in supply(d, inner, section, given)]
+        further += [each for inner in ordered for each in supply(d, inner, section, given)]
+    orders, dispenses = supplies(d, node, section, given)
+    further += [each["reference"] for each in orders + dispenses]
     repeats = node.kid("repeatNumber")
     if repeats is not None and "dispenseRequest" not in made and (value := number(repeats.get("value"))) is not None:
         repeats.used = True
         made["dispenseRequest"] = {"numberOfRepeatsAllowed": int(value)}
-    section.entries += rest(d, node, section)
-    return finish(d, node, made, ids)
+    section.entries += further + rest(d, node, section)
+    reference = finish(d, node, made, ids)
+    owed(d, further, reference)
+    return reference
 
 
 def _administered(d: Draft, node: Node, section: Section, given: Product, times: Schedule) -> str:
@@ -236,107 +274,3 @@ def _informants(d: Draft, node: Node) -> Resource | None:
         who = assigned(d, kid.kid("assignedEntity") or kid.kid("relatedEntity"))
         found = found or who
     return found
-
-
-def reasons_of(d: Draft, node: Node, section: Section) -> tuple[list[Resource], list[str]]:
-    """Indications: as codes where they are only codes, as Conditions where they have a time of their own."""
-    codes: list[Resource] = []
-    conditions: list[str] = []
-    for link, inner in list(nested(node)):
-        if inner.tag != "observation" or not (
-            is_a(inner, "19", "2.16.840.1.113883.10.20.1.28") or link.get("typeCode") == "RSON"
-        ):
-            continue
-        link.used = inner.used = True
-        when = inner.kid("effectiveTime")
-        dated = when is not None and any(each.get("value") for each in when.walk())
-        if dated and inner.kid("value") is not None:
-            if made := reason(d, inner, section):
-                conditions.append(made)
-            continue
-        status(inner)
-        if (code := inner.kid("code")) is not None:
-            code.used = True
-        for kid in inner.all("id"):
-            kid.used = True
-        if (shown := concept(d, inner.kid("value"))) or (
-            (code := inner.kid("code")) is not None and inner.kid("value") is None and (shown := concept(d, code))
-        ):
-            codes.append(shown)
-    return codes, conditions
-
-
-def _supplies(d: Draft, node: Node, section: Section, given: Product) -> tuple[list[Resource], list[Resource]]:
-    orders: list[Resource] = []
-    dispenses: list[Resource] = []
-    for link, inner in list(nested(node)):
-        if inner.tag == "supply":
-            link.used = True
-            for each in supply(d, inner, section, given):
-                target = dispenses if each.startswith("MedicationDispense/") else orders
-                target.append(refer(each))
-    return [o for o in orders if o["reference"].startswith(("MedicationRequest/", "ServiceRequest/"))], dispenses
-
-
-def supply(d: Draft, node: Node, section: Section, parent: Product | None = None) -> list[str]:
-    """A supply: dispensed (EVN) or ordered (INT, RQO ...). Without a product of its own it is of its parent's drug."""
-    own = product(d, node, "product")
-    given = own if own.code or parent is None else parent
-    if (node.get("moodCode") or "EVN") in PLANNED:
-        made, ids = begin(d, node, "MedicationRequest")
-        made["status"] = REQUEST.get(status(node), "unknown")
-        made["intent"] = "order" if node.get("moodCode") in ("INT", "RQO") else INTENT[node.get("moodCode")]
-        put_medication(d, made, given, node)
-        made["subject"] = refer(d.patient)
-        writer, written = author(d, node)
-        put_time(d, made, "authoredOn", written)
-        put(made, requester=writer, note=notes(d, node))
-        _dispense_request(d, made, node, section)
-        section.entries += rest(d, node, section)
-        return [finish(d, node, made, ids)]
-    made, ids = begin(d, node, "MedicationDispense")
-    made["status"] = DISPENSE.get(status(node), "unknown")
-    put_medication(d, made, given, node)
-    made["subject"] = refer(d.patient)
-    who = performers(d, node) or _list(author(d, node)[0])
-    put(made, performer=[{"actor": each} for each in who])
-    put(made, quantity=quantity(d, node.kid("quantity")))
-    when = node.kid("effectiveTime")
-    if when is not None and not put_time(d, made, "whenHandedOver", when):
-        span = period(d, when)
-        if span:
-            if "start" in span:
-                made["whenPrepared"] = span["start"]
-            if "end" in span:
-                made["whenHandedOver"] = span["end"]
-    put(made, note=notes(d, node))
-    section.entries += rest(d, node, section)
-    return [finish(d, node, made, ids)]
-
-
-def _dispense_request(d: Draft, made: Resource, node: Node, section: Section) -> None:
-    """Refills, amount and validity of a supply order."""
-    node.used = True
-    request: Resource = {}
-    when = node.kid("effectiveTime")
-    probe: Resource = {}
-    if put_when(d, probe, "x", when):
-        request["validityPeriod"] = probe.get("xPeriod") or {"start": probe["xDateTime"]}
-    repeats = node.kid("repeatNumber")
-    if repeats is not None and (value := number(repeats.get("value"))) is not None and value >= 0:
-        repeats.used = True
-        request["numberOfRepeatsAllowed"] = int(value)
-    put(request, quantity=quantity(d, node.kid("quantity")))
-    who = performers(d, node)
-    if who and str(who[0].get("reference", "")).startswith("Organization/"):
-        request["performer"] = who[0]
-    elif who:
-        made.setdefault("performer", who[0])
-    put(made, dispenseRequest=request)
-    if "identifier" not in made:
-        status(node)
-    for inner in take(node, "20"):
-        status(inner)
-        unread_code(inner)
-        if text := text_of(d, inner.kid("text")):
-            made.setdefault("note", []).append({"text": text})

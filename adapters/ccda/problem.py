@@ -12,7 +12,7 @@ from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
 from adapters.ccda.quantities import quantity
 from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
-from adapters.ccda.times import put_time, start_of
+from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
@@ -137,7 +137,10 @@ def problem(
     evidence = _evidence(d, node, section)
     if evidence:
         made["evidence"] = [{"detail": [{"reference": each} for each in evidence]}]
-    return [finish(d, node, made, ids)]
+    reference = finish(d, node, made, ids)
+    if act is not None:
+        d.authored.append((act, reference))
+    return [reference]
 
 
 def _verify(made: Resource, node: Node, own: str, state: str) -> None:
@@ -276,23 +279,22 @@ def _onset(d: Draft, made: Resource, node: Node, when: Node | None) -> None:
 
 def _recorded(d: Draft, made: Resource, node: Node, act: Node | None) -> None:
     writer, written = author(d, node)
-    first: Resource = {}
+    asserted: Resource | None = None
     for diagnosed in take(node, "502", codes=("77975-1",)):
         status(diagnosed)
         when = diagnosed.kid("effectiveTime")
-        put_time(d, first, "valueDateTime", when if when is not None and when.get("value") else start_of(d, when))
+        asserted = dated(d, _ASSERTED, start_of(d, when)) or asserted
     if act is not None:
-        other, when = author(d, act)
-        writer = writer or other
-        written = written if written is not None else when
-        if not first:
-            put_time(d, first, "valueDateTime", start_of(d, act.kid("effectiveTime")))
+        if writer is None and written is None:
+            # an author of the act beside one of the observation stays the act's
+            writer, written = author(d, act)
+        asserted = asserted or dated(d, _ASSERTED, start_of(d, act.kid("effectiveTime")))
         ended = act.down("effectiveTime", "high")
         own_end = node.down("effectiveTime", "high")
         if ended is not None and own_end is not None and ended.get("value") == own_end.get("value"):
             ended.used = True
-    if first:
-        made.setdefault("extension", []).append({"url": _ASSERTED, **first})
+    if asserted:
+        made.setdefault("extension", []).append(asserted)
     put_time(d, made, "recordedDate", written)
     put(made, recorder=writer)
     done = performers(d, node) + (performers(d, act) if act is not None else [])

@@ -8,8 +8,8 @@ from __future__ import annotations
 from adapters.ccda.coded import concept, required
 from adapters.ccda.device import devices
 from adapters.ccda.draft import Draft, put, refer, start
+from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
-from adapters.ccda.medication import reasons_of
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author
 from adapters.ccda.specimen import specimens

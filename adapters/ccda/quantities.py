@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from adapters.ccda.absence import absent
 from adapters.ccda.coded import coding
 from adapters.ccda.draft import Draft
 from adapters.ccda.narrative import text_of
@@ -15,6 +16,7 @@ from adapters.ccda.ucum import is_ucum
 from hie.model import Resource
 
 UCUM = "http://unitsofmeasure.org"
+_TRANSLATION = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\Z")
 
 
@@ -52,6 +54,8 @@ def quantity(d: Draft, node: Node | None) -> Resource | None:
         if is_ucum(unit):
             made["system"] = UCUM
             made["code"] = unit
+        if node.kids:
+            _also(d, made, node)
     else:
         # "1 tablet": no unit of measure, but a coded one in the translation
         for kid in node.all("translation"):
@@ -59,6 +63,17 @@ def quantity(d: Draft, node: Node | None) -> Resource | None:
                 made = {**other, "value": value}
                 break
     return made
+
+
+def _also(d: Draft, made: Resource, node: Node) -> None:
+    """The same amount in other units: 500 mg, which are two tablets."""
+    others = [other for kid in node.all("translation") if (other := _translated(d, kid)) and "value" in other]
+    if others:
+        # an extension stands first in a FHIR element, as in its schema
+        plain = dict(made)
+        made.clear()
+        made["extension"] = [{"url": _TRANSLATION, "valueQuantity": other} for other in others]
+        made.update(plain)
 
 
 def _translated(d: Draft, node: Node) -> Resource | None:
@@ -139,10 +154,10 @@ def ratio(d: Draft, node: Node | None) -> Resource | None:
     if not top and not bottom:
         return None
     node.used = True
-    made: Resource = {}
-    if top:
-        made["numerator"] = top
-    if bottom:
-        made["denominator"] = bottom
-    # FHIR wants both sides or none
-    return made if top and bottom else None
+    # FHIR wants both sides (rat-1): the one that was not sent says why it is missing
+    return {"numerator": top or _missing(node, "numerator"), "denominator": bottom or _missing(node, "denominator")}
+
+
+def _missing(node: Node, side: str) -> Resource:
+    part = node.kid(side)
+    return absent(part.null if part is not None and part.null else "UNK")

@@ -9,8 +9,8 @@ from adapters.ccda.absence import absent
 from adapters.ccda.coded import concept, fixed, required
 from adapters.ccda.device import devices, supplied
 from adapters.ccda.draft import Draft, put, refer
+from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
-from adapters.ccda.medication import reasons_of
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import author, performers
 from adapters.ccda.quantities import quantity
@@ -84,6 +84,12 @@ def request(d: Draft, node: Node, section: Section) -> list[str]:
     about = rest(d, node, section)
     put(made, supportingInfo=support + [refer(each) for each in about])
     return [finish(d, node, made, ids)]
+
+
+def mistaken(d: Draft, node: Node, section: Section) -> list[str]:
+    """A plan by its template and its section in the mood of what happened: never as done."""
+    d.warn("mood-contradiction", node, "a planned act in the mood of what happened: kept as planned")
+    return request(d, node, section)
 
 
 def _priority(d: Draft, made: Resource, node: Node) -> None:

@@ -65,6 +65,18 @@ def extensions(found: FhirTime, node: Node) -> list[Resource]:
     return []
 
 
+def dated(d: Draft, url: str, node: Node | None) -> Resource | None:
+    """A time as an extension `{"url", "valueDateTime"}`, None where there is none. The value of an extension cannot carry
+    a mark of its own: a time whose offset would be the feed's stays a date, and its place is listed."""
+    probe: Resource = {}
+    if node is None or not put_time(d, probe, "x", node):
+        return None
+    if "_x" in probe and len(probe["x"]) > 10:
+        node.used = False
+        probe["x"] = probe["x"][:10]
+    return {"url": url, "valueDateTime": probe["x"]}
+
+
 def put_date(d: Draft, target: Resource, key: str, node: Node | None) -> bool:
     """As `put_time`, cut to the day, for elements that are dates in FHIR; a time of day stays as original text."""
     found = moment(d, node)

@@ -45,6 +45,13 @@ _UNITS = {
     "year": "a",
     "years": "a",
 }
+
+
+def _unit(node: Node) -> str:
+    """The FHIR unit of time of a PQ, "" where it is none; annotations ("{day}") and plurals are what senders write."""
+    return _UNITS.get(node.get("unit").strip().lower().strip("{}").replace("(s)", ""), "")
+
+
 _WHEN = frozenset(
     [
         "HS",
@@ -93,6 +100,8 @@ class Schedule:
     """The interval's width where it has no bounds."""
     points: list[tuple[str, Resource | None]] = field(default_factory=list)
     """Single times, each with the extension that goes beside it."""
+    null: str = ""
+    """Why nothing is said about when it was taken."""
     timings: list[Resource] = field(default_factory=list)
     """Timing resources without bounds, one for each independent schedule."""
 
@@ -153,6 +162,8 @@ def _interval(d: Draft, node: Node, made: Schedule) -> None:
             probe: Resource = {}
             put_time(d, probe, "x", node)
             made.points.append((found.value, probe.get("_x")))
+        elif node.null and not node.get("value"):
+            made.null = node.null
     else:
         found_period = period(d, node) or {}
         found_period.update({k: v for k, v in bounds_unknown(d, node).items() if k[1:] not in found_period})
@@ -170,8 +181,8 @@ def _interval(d: Draft, node: Node, made: Schedule) -> None:
 
 
 def _length(node: Node) -> Resource | None:
-    value, unit = number(node.get("value")), _UNITS.get(node.get("unit").lower())
-    if value is None or unit is None:
+    value, unit = number(node.get("value")), _unit(node)
+    if value is None or not unit:
         return None
     return {"value": value, "unit": node.get("unit"), "system": "http://unitsofmeasure.org", "code": unit}
 
@@ -186,7 +197,7 @@ def _periodic(d: Draft, node: Node) -> tuple[Resource, str]:
         sides = [each for each in (low, high) if each is not None and number(each.get("value")) is not None]
         first = sides[0] if sides else every
         value = number(first.get("value"))
-        unit = _UNITS.get(first.get("unit").lower().strip())
+        unit = _unit(first)
         if value is not None and unit and value > 0:
             repeat = {"frequency": 1, "period": value, "periodUnit": unit}
             every.used = first.used = True
@@ -213,7 +224,7 @@ def _periodic(d: Draft, node: Node) -> tuple[Resource, str]:
         above, bottom = frequency.kid("numerator"), frequency.kid("denominator")
         if above is not None and bottom is not None:
             times, value = number(above.get("value")), number(bottom.get("value"))
-            unit = _UNITS.get(bottom.get("unit").lower())
+            unit = _unit(bottom)
             if isinstance(times, int) and value and unit:
                 repeat = {"frequency": times, "period": value, "periodUnit": unit}
                 node.used = frequency.used = above.used = bottom.used = True
@@ -260,7 +271,7 @@ def _event(d: Draft, node: Node) -> Resource | None:
             None,
         )
         if part is not None:
-            value, unit = number(part.get("value")), _UNITS.get(part.get("unit").lower())
+            value, unit = number(part.get("value")), _unit(part)
             if value is not None and unit in _MINUTES and code not in ("C", "CM", "CD", "CV"):
                 made["offset"] = abs(round(value * _MINUTES[unit]))
                 part.used = offset.used = True
