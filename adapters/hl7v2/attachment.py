@@ -10,9 +10,11 @@ from typing import Any
 from adapters.hl7v2.concepts import concept, plain
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.parties import practitioner
+from adapters.hl7v2.performer import performing, producer_of
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_time
+from adapters.hl7v2.values import BESIDE
 from hie.model import Resource
 
 _TYPES = {
@@ -54,15 +56,11 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
         if not url:
             return None
         made["url"] = re.sub(r"\s", "%20", url)
-        if d.text(parts[1]):
-            made["title"] = d.text(parts[1].partition(d.message.sub)[0])
         return made
     if found := media_type(d.text(parts[1]), d.text(parts[2])):
         made["contentType"] = found
     elif d.text(parts[1]) or d.text(parts[2]):
         d.lose(s, 5, rep, 2)
-    if parts[0] and d.text(parts[0]):
-        made["title"] = d.text(parts[0].partition(d.message.sub)[0])
     encoding = d.text(parts[3]).lower()
     data = d.message.component.join(parts[4:]).rstrip(d.message.component)
     if not data:
@@ -98,6 +96,14 @@ _DOC_STATUS = {
 }
 
 
+def _application(d: Draft, raw: str, kind: str) -> dict[str, Any] | None:
+    """ED-1, RP-2: the application that made the data."""
+    at = 1 if kind == "RP" else 0
+    parts = raw.split(d.message.component)
+    name = d.text(parts[at].partition(d.message.sub)[0]) if at < len(parts) else ""
+    return {"type": "Device", "display": name} if name else None
+
+
 def attach(d: Draft, s: Segment, kind: str) -> bool:
     """False where nothing is attached. An attachment joins the document that a TXA opened; else it is a document of its own, tied to the report."""
     found = [made for rep, part in d.repeats(s.get(5)) if (made := content(d, s, kind, part, rep))]
@@ -114,12 +120,15 @@ def attach(d: Draft, s: Segment, kind: str) -> bool:
         if s.get(14):
             put_time(d, s, 14, s.get(14), one, "creation")
         document.setdefault("content", []).append({"attachment": one})
+    for _, part in d.repeats(s.get(5)):
+        if (maker := _application(d, part, kind)) and maker not in (known := document.setdefault("author", [])):
+            known.append(maker)
     d.source(s, document)
     d.owner = document
     fill(d, s)
     own = d.now.get("document") is None
     _listed(d, s, own)
-    code = concept(d, s, 3, s.get(3)) if s.get(3) and not own else None
+    code = concept(d, s, 3, s.get(3).partition(d.message.repetition)[0]) if s.get(3) and not own else None
     if code and code.get("coding") and code not in (known := document.setdefault("category", [])):
         known.append(code)
     return True
@@ -134,7 +143,7 @@ def _own(d: Draft, s: Segment) -> Resource:
         document["docStatus"] = _DOC_STATUS[sent]
     elif sent:
         d.lose(s, 11)
-    if kind := (concept(d, s, 3, s.get(3)) if s.get(3) else None):
+    if kind := (concept(d, s, 3, s.get(3).partition(d.message.repetition)[0]) if s.get(3) else None):
         document["type"] = kind
     if d.patient:
         document["subject"] = dict(d.patient)
@@ -146,15 +155,21 @@ def _own(d: Draft, s: Segment) -> Resource:
         context["related"] = [d.ref(report)]
     if context:
         document["context"] = context
-    for n in (16, 25):
-        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
-            if (who := practitioner(d, s, n, part, rep)) and who not in (known := document.setdefault("author", [])):
-                known.append(who)
+    authors: list[dict[str, Any]] = []
+    for rep, part in d.repeats(s.get(16)) if s.get(16) else ():
+        if (who := practitioner(d, s, 16, part, rep)) and who not in authors:
+            authors.append(who)
+    if s.get(15) and (producer := producer_of(d, s)):
+        authors.append(producer)
+    if any(s.fields[23:26]):
+        performing(d, s, authors)
+    if authors:
+        document["author"] = authors
     return document
 
 
 def _listed(d: Draft, s: Segment, own: bool) -> None:
     """Fields of the OBX that a document has no element for."""
-    for n in (4, 6, 7, 8, 15, 17, 18, 19, 20, 21, 23, 24, 29, *(() if own else (16, 25))):
+    for n in (4, *BESIDE, *(() if own else (15, 16, 23, 24, 25))):
         if s.get(n):
             d.lose(s, n)

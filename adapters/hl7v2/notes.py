@@ -26,9 +26,14 @@ COMMENT = {"coding": [{"system": "http://loinc.org", "code": "48767-8"}]}
 
 
 def nte(d: Draft, s: Segment) -> None:
-    owner = d.owner
-    if owner is None:
-        owner = d.now.get("patient")
+    if d.owner is None and d.now.get("orc") is not None:
+        d.now.setdefault("notes", []).append(s)  # about an order that the next segment will tell
+        return
+    put(d, s, d.owner if d.owner is not None else d.now.get("patient"))
+
+
+def put(d: Draft, s: Segment, owner: Resource | None) -> None:
+    """The comment on `owner`, or about it."""
     d.source(s, owner)
     lines = [d.text(part) for part in s.get(3).split(d.message.repetition)]
     text = "\n".join(lines).strip()

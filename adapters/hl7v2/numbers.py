@@ -1,4 +1,4 @@
-"""Numbers, quantities and money: NM, SN, CQ, CP, MO. A number is written only where nothing of it is lost.
+"""Numbers, quantities and money: NM, SN, CQ, CP, MO. A number keeps the digits that were sent.
 
 Sources: HL7 v2.8.2 sections 2A.2.50 (NM), 2A.2.70 (SN), 2A.2.16 (CQ), 2A.2.15 (CP).
 """
@@ -6,28 +6,31 @@ Sources: HL7 v2.8.2 sections 2A.2.50 (NM), 2A.2.70 (SN), 2A.2.16 (CQ), 2A.2.15 (
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import Any
 
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.reader import Segment
+from hie.fhir import digits
 
 _NUMBER = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)\Z")
+_WHOLE = re.compile(r"(<=|>=|<|>|=|)\s*([+-]?\d*\.?\d+)\Z")
 COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 UCUM = "http://unitsofmeasure.org"
 
 
 def number(text: str) -> int | float | None:
-    """The number in `text`, None where it is none or a float could not hold it."""
+    """The number in `text` with the digits that were sent (hie.fhir.digits), None where it is none."""
     found = _NUMBER.match(text)
     if found is None:
         return None
-    if "." not in text and len(text) < 17:
-        return int(text)
-    value = float(text)
-    if len(text) > 15 and Decimal(repr(value)) != Decimal(text):
-        return None
-    return value
+    sign, value = found[1], found[2]
+    if "." not in value:
+        return int(text) if len(text) < 17 else digits.whole(("-" if sign == "-" else "") + (value.lstrip("0") or "0"))
+    whole, _, fraction = value.partition(".")
+    if not fraction:
+        return int(sign + whole) if len(whole) < 17 else None
+    return digits.number(f"{'-' if sign == '-' else ''}{whole.lstrip('0') or '0'}.{fraction}")
 
 
 def unit(d: Draft, s: Segment, n: int, raw: str, into: dict[str, Any]) -> None:
@@ -35,12 +38,15 @@ def unit(d: Draft, s: Segment, n: int, raw: str, into: dict[str, Any]) -> None:
     key = ("CWE", raw)
     found = d.cache.get(key)
     if found is None:
-        found = d.cache[key] = {}
-        _unit(d, s, n, raw, found)
-    into.update(found)
+        made: dict[str, Any] = {}
+        found = d.cache[key] = made, tuple(_unit(d, raw, made))
+    into.update(found[0])
+    for at in found[1]:
+        d.lost.setdefault(d.where(s, n, 0, at), 1)
 
 
-def _unit(d: Draft, s: Segment, n: int, raw: str, into: dict[str, Any]) -> None:
+def _unit(d: Draft, raw: str, into: dict[str, Any]) -> Iterator[int]:
+    """Fills `into`; gives the components that it has no place for."""
     message = d.message
     if message.component not in raw:
         if text := d.text(raw):
@@ -51,22 +57,20 @@ def _unit(d: Draft, s: Segment, n: int, raw: str, into: dict[str, Any]) -> None:
         return
     parts += [""] * (9 - len(parts))
     code, shown, name = parts[0], parts[1], parts[2]
-    into["unit"] = parts[8] or shown or code or parts[4] or parts[3]
     system = d.system(name) if name else ""
     other = d.system(parts[5]) if parts[5] else ""
+    into["unit"] = parts[8] or shown or (parts[4] or parts[3] if system == UCUM else "") or code or parts[4] or parts[3]
     if other == UCUM and system != UCUM and parts[3]:
         into["system"], into["code"] = UCUM, parts[3]
-        if code and code != into["unit"]:
-            d.lose(s, n, 0, 1)
     elif system and code:
         into["system"], into["code"] = system, code
-        if parts[3] and parts[3] != code:
-            d.lose(s, n, 0, 4)
     elif code and code != into["unit"]:
         into["code"] = code
-        if not system:
-            into["system"] = "urn:hie:system:unit"
-    d.rest(s, n, 0, parts, 14)
+        into["system"] = "urn:hie:system:unit"
+    said = (into["unit"], into.get("code"))
+    for at, part in enumerate(parts):
+        if part and at not in (2, 5, 8, 13, 16) and part not in said:
+            yield at + 1
 
 
 def quantity(
@@ -95,6 +99,8 @@ def structured(d: Draft, s: Segment, raw: str, unit_raw: str) -> dict[str, Any] 
     parts = [d.text(p) for p in raw.split(d.message.component)]
     parts += [""] * (4 - len(parts))
     comparator, first, between, second = parts[:4]
+    if not (first or between or second) and (whole := _WHOLE.match(comparator)):
+        comparator, first = whole[1], whole[2]  # number and comparator in one component
     low, high = number(first) if first else None, number(second) if second else None
     if (first and low is None) or (second and high is None):
         return None
@@ -115,13 +121,10 @@ def structured(d: Draft, s: Segment, raw: str, unit_raw: str) -> dict[str, Any] 
     if low is not None and high is not None and between == "-" and comparator in ("", "="):
         return {"valueRange": {"low": one(low), "high": one(high)}}
     if low is not None and high is not None and between in (":", "/") and comparator in ("", "=", *COMPARATORS):
-        numerator: dict[str, Any] = {"value": low}
+        numerator = one(low)
         if comparator in COMPARATORS:
             numerator = {"comparator": comparator, **numerator}
-        made = {"numerator": numerator, "denominator": {"value": high}}
-        if unit_raw:  # a ratio has no place for a unit of its own
-            d.lose(s, 6)
-        return {"valueRatio": made}
+        return {"valueRatio": {"numerator": numerator, "denominator": one(high)}}
     return None
 
 

@@ -12,11 +12,12 @@ from typing import Any
 from adapters.hl7v2.attachment import attach
 from adapters.hl7v2.codes import THO
 from adapters.hl7v2.concepts import concept
-from adapters.hl7v2.contacts import xad
 from adapters.hl7v2.document import add_text
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
-from adapters.hl7v2.parties import named, organization, practitioner
+from adapters.hl7v2.instrument import equipment
+from adapters.hl7v2.parties import practitioner
+from adapters.hl7v2.performer import performing, producer_of
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_time
@@ -25,6 +26,7 @@ from adapters.hl7v2.values import ATTACHED, range_of, type_of, value
 from hie.model import Resource
 
 ANALYSED = "http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time"
+NATURE = "http://hl7.org/fhir/StructureDefinition/observation-nature-of-abnormal-test"
 SUBID = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
 _SUBID_PARTS = ("original-sub-identifier", "group", "sequence", "identifier")
 _ABSENT_BY_STATUS = {"X": "not-performed", "N": "not-asked", "I": "temp-unknown"}
@@ -45,6 +47,8 @@ def obx(d: Draft, s: Segment) -> None:
     about = d.now.get("about")
     if about is not None and about["resourceType"] == "Immunization" and about_vaccine(d, s, about):
         return
+    if not raw and kind in ("TX", "FT", "ST") and _blank(d, s):
+        return
     observation = identify(d, s)
     d.now["observation"] = observation
     d.owner = observation
@@ -52,7 +56,7 @@ def obx(d: Draft, s: Segment) -> None:
     fields = s.fields
     size = len(fields)
     _status(d, s, observation)
-    code = concept(d, s, 3, s.get(3).partition(d.message.repetition)[0]) if s.get(3) else None
+    code = coded(d, s)
     observation["code"] = code or {
         "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
     }
@@ -69,8 +73,13 @@ def obx(d: Draft, s: Segment) -> None:
         _value(d, s, kind, raw, observation)
     elif (sent := d.first(s.get(11))) in _ABSENT_BY_STATUS:
         observation["dataAbsentReason"] = {"coding": [{"system": _ABSENT, "code": _ABSENT_BY_STATUS[sent]}]}
+    elif size > 5 and s.fields[5] == '""':
+        observation["dataAbsentReason"] = {"coding": [{"system": _ABSENT, "code": "unknown"}]}
+        d.warn("value-null", s, 5, 'the value was sent as ""')
     if size > 7 and s.get(7) and (ranges := range_of(d, s)):
         observation["referenceRange"] = ranges
+    if size > 10 and s.get(10):
+        _nature(d, s, observation)
     if s.get(6) and "valueQuantity" not in observation and not _united(observation):
         d.lose(s, 6)
     if size > 8 and s.get(8):
@@ -82,8 +91,40 @@ def obx(d: Draft, s: Segment) -> None:
     fill(d, s, observation)
 
 
+def coded(d: Draft, s: Segment) -> dict[str, Any] | None:
+    """OBX-3. A suffix behind the code (`71020&IMP`, HL7 v2.8.2 section 7.2.4: impression, body, addendum ...) is a code of
+    its own, no part of the other."""
+    raw = s.get(3).partition(d.message.repetition)[0]
+    if not raw:
+        return None
+    first, mark, rest = raw.partition(d.message.component)
+    if d.message.sub not in first:
+        return concept(d, s, 3, raw)
+    code, _, suffix = first.partition(d.message.sub)
+    made = concept(d, s, 3, code + mark + rest)
+    if suffix := d.text(suffix.replace(d.message.sub, " ")):
+        made = made or {}
+        made.setdefault("coding", []).append({"code": suffix})
+    return made
+
+
 def _is_text(d: Draft, s: Segment, kind: str) -> bool:
-    return kind in ("TX", "FT", "ST") and bool(s.get(5))
+    return kind in ("TX", "FT", "ST")  # without a value it is a blank line
+
+
+def _blank(d: Draft, s: Segment) -> bool:
+    """Whether this OBX is an empty line of the text that the one before is a line of: layout, and nothing else."""
+    before = d.now.get("observation") or d.now.get("document")
+    last = d.now.get("line")
+    d.now["line"] = s.get(3)
+    if (
+        before is None
+        or last != s.get(3)
+        or any(raw for n, raw in enumerate(s.fields) if n not in (0, 1, 2, 3, 4, 11, 14))
+    ):
+        return False
+    d.source(s, before)
+    return True
 
 
 def identify(d: Draft, s: Segment) -> Resource:
@@ -126,10 +167,10 @@ def _value(d: Draft, s: Segment, kind: str, raw: str, observation: Resource) -> 
 
 def _united(observation: Resource) -> bool:
     """Whether OBX-6 went somewhere."""
-    if "valueRange" in observation or any("low" in r or "high" in r for r in observation.get("referenceRange", ())):
+    if any(key in observation for key in ("valueRange", "valueRatio")):
         return True
-    if "valueRatio" in observation:
-        return True  # its loss is listed already
+    if any("low" in r or "high" in r for r in observation.get("referenceRange", ())):
+        return True
     return any("valueQuantity" in one for one in observation.get("component", ()))
 
 
@@ -137,20 +178,49 @@ def _subid(d: Draft, s: Segment, observation: Resource) -> None:
     raw = s.fields[4]
     if d.message.component not in raw:
         inner = [{"url": "original-sub-identifier", "valueString": d.text(raw)}]
-        observation["extension"] = [{"url": SUBID, "extension": inner}]
+        observation.setdefault("extension", []).append({"url": SUBID, "extension": inner})
         return
     parts = [d.text(p) for p in d.parts(raw)]
     inner = [{"url": url, "valueString": part} for url, part in zip(_SUBID_PARTS, parts, strict=False) if part]
     if inner:
-        observation["extension"] = [{"url": SUBID, "extension": inner}]
+        observation.setdefault("extension", []).append({"url": SUBID, "extension": inner})
     d.rest(s, 4, 0, parts, 4)
 
 
 def _flags(d: Draft, s: Segment, observation: Resource) -> None:
     raw = s.fields[8]
     found = [c for rep, part in d.repeats(raw) if (c := concept(d, s, 8, part, rep, "0078"))]
-    if found:
-        observation["interpretation"] = found
+    if not found:
+        return
+    observation["interpretation"] = found
+    if len(found) == 1 and "referenceRange" in observation and "valueQuantity" in observation:
+        _compare(d, s, raw, observation)
+
+
+_BEYOND = {"N": (False, False), "L": (True, False), "LL": (True, False), "H": (False, True), "HH": (False, True)}
+"""Flag -> whether it says that the value is below, above the range."""
+
+
+def _compare(d: Draft, s: Segment, flag: str, observation: Resource) -> None:
+    """A flag against the number and the range beside it: where they contradict each other all are kept, with a warning."""
+    said = _BEYOND.get(flag)
+    bounds, quantity = observation["referenceRange"], observation["valueQuantity"]
+    if said is None or len(bounds) > 1 or "comparator" in quantity or "value" not in quantity:
+        return
+    low, high = bounds[0].get("low"), bounds[0].get("high")
+    value = quantity["value"]
+    below = low is not None and value < low["value"]
+    above = high is not None and value > high["value"]
+    known = (low is not None or not said[0]) and (high is not None or not said[1])
+    if known and said != (below, above):
+        d.warn("contradiction", s, 8, "the flag is not what the value and the range in OBX-7 say; all are kept")
+
+
+def _nature(d: Draft, s: Segment, observation: Resource) -> None:
+    """OBX-10, what the flag was judged by: age, sex, race, species, strain, breed (table 0080)."""
+    for rep, part in d.repeats(s.fields[10]):
+        if made := concept(d, s, 10, part, rep, "0080"):
+            observation.setdefault("extension", []).append({"url": NATURE, "valueCodeableConcept": made})
 
 
 def _time(d: Draft, s: Segment, observation: Resource, size: int) -> None:
@@ -171,17 +241,21 @@ def _rest(d: Draft, s: Segment, observation: Resource, size: int) -> None:
         for rep, part in d.repeats(raw):
             if (who := practitioner(d, s, 16, part, rep)) and who not in performers:
                 performers.append(who)
-    if size > 15 and s.get(15) and (producer := _producer(d, s)):
+    if size > 15 and s.get(15) and (producer := producer_of(d, s)):
         performers.append(producer)
     if raw := s.get(17):
         found = [c for rep, part in d.repeats(raw) if (c := concept(d, s, 17, part, rep))]
         if found:
-            observation["method"] = found[0]
-            for rep in range(2, len(found) + 1):
-                d.lose(s, 17, rep)
+            method = observation["method"] = found[0]
+            for other in found[1:]:  # the kit beside the instrument: R4 has one method, its codings take both
+                method.setdefault("coding", []).extend(other.get("coding", ()))
+                if "text" in other:
+                    method["text"] = f"{method['text']}\n{other['text']}" if "text" in method else other["text"]
+                if not method["coding"]:
+                    del method["coding"]
     if size > 18:
         if raw := s.get(18):
-            _device(d, s, raw, observation)
+            equipment(d, s, raw, observation)
         if raw := s.get(19):
             _analysed(d, s, raw, observation)
         if (raw := s.get(20)) and (site := concept(d, s, 20, raw.partition(d.message.repetition)[0], 0, "0163")):
@@ -193,14 +267,35 @@ def _rest(d: Draft, s: Segment, observation: Resource, size: int) -> None:
             if instance:
                 observation["identifier"] = [instance]
         if size > 23:
-            _performing(d, s, performers)
-        if release := d.first(s.get(30)):
-            tag = {"system": THO + "v2-0909", "code": release}
-            observation["meta"] = {"tag": [tag]}
-        if (raw := s.get(29)) and (kind := concept(d, s, 29, raw, 0, "0936")):
-            observation["category"] = [kind]
+            performing(d, s, performers)
+            if size > 26:
+                _later(d, s, observation)
     if performers:
         observation["performer"] = performers
+
+
+def _later(d: Draft, s: Segment, observation: Resource) -> None:
+    """OBX-26 and what came with versions 2.8 and 2.9."""
+    if release := d.first(s.get(26)):
+        observation["meta"] = {"tag": [{"system": THO + "v2-0909", "code": release}]}
+    for n, table in ((29, "0936"), (30, "0937")):
+        if (raw := s.get(n)) and (kind := concept(d, s, n, raw, 0, table)):
+            observation.setdefault("category", []).append(kind)
+    if (raw := s.get(32)) and (why := concept(d, s, 32, raw)):
+        if s.get(5):
+            d.lose(s, 32)
+        else:
+            observation["dataAbsentReason"] = why
+    if raw := s.get(33):
+        pieces = raw.partition(d.message.repetition)[0].split(d.message.component)
+        specimens = [
+            i
+            for at, kind in ((0, "PLAC"), (1, "FILL"))
+            if at < len(pieces) and pieces[at]
+            if (i := ei(d, s, 33, pieces[at], 0, kind))
+        ]
+        if specimens:
+            observation["specimen"] = {"type": "Specimen", "identifier": specimens[-1]}
 
 
 def _analysed(d: Draft, s: Segment, raw: str, observation: Resource) -> None:
@@ -208,90 +303,6 @@ def _analysed(d: Draft, s: Segment, raw: str, observation: Resource) -> None:
     held: dict[str, Any] = {}
     if put_time(d, s, 19, raw, held, "valueDateTime"):
         observation.setdefault("extension", []).append({"url": ANALYSED, "valueDateTime": held["valueDateTime"]})
-
-
-def _producer(d: Draft, s: Segment) -> dict[str, Any] | None:
-    """OBX-15 (CE): the laboratory by code and name."""
-    parts = [d.text(p) for p in s.fields[15].partition(d.message.repetition)[0].split(d.message.component)]
-    parts += [""] * (6 - len(parts))
-    code, name, system = parts[:3]
-    if not (code or name):
-        return None
-    identifier: dict[str, Any] | None = None
-    if code:
-        identifier = {"value": code}
-        if system:
-            identifier = {
-                "system": "urn:oid:2.16.840.1.113883.4.7" if system.upper() == "CLIA" else d.system(system),
-                "value": code,
-            }
-    second = {"value": parts[3], **({"system": d.system(parts[5])} if parts[5] else {})} if parts[3] else None
-    if second is not None and not name:
-        d.lose(s, 15, 0, 4)
-    if name:
-        resource = d.add("Organization", (identifier or {}).get("system", d.scope), code or name)
-        named(resource, name)
-        if parts[4] and parts[4] != name:
-            named(resource, parts[4])
-        if identifier:
-            resource.setdefault("identifier", [identifier])
-        if second is not None and second not in resource.setdefault("identifier", []):
-            resource["identifier"].append(second)
-        d.source(s, resource)
-        return d.ref(resource)
-    return {"type": "Organization", "identifier": identifier}
-
-
-def _device(d: Draft, s: Segment, raw: str, observation: Resource) -> None:
-    found = [(rep, made) for rep, part in d.repeats(raw) if (made := ei(d, s, 18, part, rep))]
-    for at, (rep, made) in enumerate(found):
-        if at == 0:
-            observation["device"] = {"type": "Device", "identifier": made}
-        else:
-            d.lose(s, 18, rep)
-
-
-def _performing(d: Draft, s: Segment, performers: list[dict[str, Any]]) -> None:
-    """OBX-23 organisation, OBX-24 its address, OBX-25 its medical director. A laboratory repeats them in every OBX."""
-    fields = s.fields
-    key = ("OBX-23", "\r".join(fields[23:26]))
-    found = d.cache.get(key)
-    if found is None:
-        found = []
-        _performing_once(d, s, found)
-        d.cache[key] = found
-    for who in found:
-        if who not in performers:
-            performers.append(dict(who))
-        if "reference" in who:
-            d.source(s, d.resources[who["reference"]])
-
-
-def _performing_once(d: Draft, s: Segment, performers: list[dict[str, Any]]) -> None:
-    organisation = organization(d, s, 23, s.fields[23].partition(d.message.repetition)[0]) if s.get(23) else None
-    held = d.resources.get(organisation["reference"]) if organisation and "reference" in organisation else None
-    if raw := s.get(24):
-        address = xad(d, s, 24, raw.partition(d.message.repetition)[0])
-        if address and organisation is None:
-            d.lose(s, 24)
-        elif address:
-            if held is None and organisation is not None:
-                held = d.add(
-                    "Organization",
-                    organisation["identifier"].get("system", d.scope),
-                    organisation["identifier"]["value"],
-                )
-                held["identifier"] = [organisation["identifier"]]
-                organisation = d.ref(held)
-                d.source(s, held)
-            if held is not None and address not in (known := held.setdefault("address", [])):
-                known.append(address)
-    if organisation is not None and organisation not in performers:
-        performers.append(organisation)
-    if raw := s.get(25):
-        director = practitioner(d, s, 25, raw.partition(d.message.repetition)[0])
-        if director is not None and director not in performers:
-            performers.append(director)
 
 
 def _belong(d: Draft, observation: Resource) -> None:
@@ -318,5 +329,5 @@ def _belong(d: Draft, observation: Resource) -> None:
         elif kind not in ("Patient", "Encounter"):
             observation["focus"] = [d.ref(about)]
     specimen = d.now.get("specimen")
-    if specimen is not None:
+    if specimen is not None and "specimen" not in observation:
         observation["specimen"] = d.ref(specimen)

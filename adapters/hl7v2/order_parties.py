@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2 import entry
 from adapters.hl7v2.concepts import plain
 from adapters.hl7v2.contacts import telecoms, xad, xtn
 from adapters.hl7v2.conversions import readable
@@ -35,6 +36,8 @@ def requester(d: Draft, s: Segment, n: int, order: Resource) -> None:
     role = d.resources.get(order.get(slot, {}).get("reference", ""))
     if role is not None and role["resourceType"] == "PractitionerRole" and "practitioner" not in role:
         role["practitioner"] = found[0]
+    elif _is_organization(order.get(slot)):
+        _in_role(d, s, order, found[0], order[slot])
     elif slot not in order:
         order[slot] = found[0]
     elif role is not None and role["resourceType"] == "PractitionerRole":
@@ -124,12 +127,7 @@ def _nameless(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
     if role is None or role["resourceType"] != "PractitionerRole":
         role = d.add("PractitionerRole", d.scope, order["id"], "requester")
         if who is not None:
-            reference = who.get("reference", "")
-            role[
-                "organization"
-                if reference.startswith("Organization/") or who.get("type") == "Organization"
-                else "practitioner"
-            ] = who
+            role["organization" if _is_organization(who) else "practitioner"] = who
         order["requester"] = d.ref(role)
     for point in points:
         if point not in (known := role.setdefault("telecom", [])):
@@ -180,6 +178,17 @@ def ordering(d: Draft, s: Segment, order: Resource) -> None:
         known_role.setdefault("organization", facility)
         d.source(s, known_role)
         return
+    _in_role(d, s, order, who, facility)
+
+
+def _is_organization(who: dict[str, Any] | None) -> bool:
+    return who is not None and (
+        who.get("type") == "Organization" or who.get("reference", "").startswith("Organization/")
+    )
+
+
+def _in_role(d: Draft, s: Segment, order: Resource, who: dict[str, Any], facility: dict[str, Any]) -> None:
+    """The person who orders, in the facility that orders."""
     seed = (who.get("reference", ""), who.get("identifier", {}).get("value", ""), facility.get("reference", ""))
     role = d.add("PractitionerRole", d.scope, *seed)
     role["practitioner"] = who
@@ -189,26 +198,23 @@ def ordering(d: Draft, s: Segment, order: Resource) -> None:
 
 
 def others(d: Draft, s: Segment, order: Resource) -> None:
-    """ORC-10 and ORC-11: who entered and who verified."""
+    """ORC-10, 11, 13, 17, 18, 19: who entered, verified and acted, where and for whom."""
     kind = order["resourceType"]
-    for n, code in ((10, "EP"), (11, "VP")):
-        if not s.get(n):
-            continue
-        if kind == "Immunization":
-            for who in practitioners(d, s, n, s.get(n)):
+    entered = verified = True
+    if kind == "Immunization":
+        entered = verified = False
+        for n, code in ((10, "EP"), (11, "VP")):
+            for who in practitioners(d, s, n, s.get(n)) if s.get(n) else ():
                 _function(order, code, who)
-        elif kind == "MedicationRequest" and n == 10:
-            found = practitioners(d, s, n, s.get(n))
-            if found:
-                order["recorder"] = found[0]
-            for rep in range(2, len(found) + 1):
-                d.lose(s, n, rep)
-        else:
-            _provenance_only(d, s, n)
-
-
-def _provenance_only(d: Draft, s: Segment, n: int) -> None:
-    d.lose(s, n)
+    elif kind == "MedicationRequest" and (raw := s.get(10)):
+        found = practitioners(d, s, 10, raw)
+        if found:
+            entered = False
+            order["recorder"] = found[0]
+        for rep in range(2, len(found) + 1):
+            d.lose(s, 10, rep)
+    if any(s.fields[10:12]) or any(s.fields[17:20]) or s.get(13):
+        entry.of_order(d, s, order, entered=entered, verified=verified)
 
 
 def copies(d: Draft, s: Segment, request: Resource, report: Resource | None) -> None:
@@ -241,7 +247,7 @@ def parent(d: Draft, s: Segment, request: Resource) -> None:
     sub = d.text(parts[1]) if len(parts) > 1 else ""
     shown = plain(d, parts[0].replace(d.message.sub, d.message.component))
     value = d.text(parts[2].replace(d.message.sub, " ")) if len(parts) > 2 else ""
-    text = " ".join(t for t in (shown, sub, value) if t)
+    text = " ".join(t for t in (shown, f"({code})" if code and code != shown else "", sub, value) if t)
     target = next(
         (
             r
@@ -256,8 +262,6 @@ def parent(d: Draft, s: Segment, request: Resource) -> None:
     if not text:
         d.lose(s, 26)
         return
-    if target is None and code and code not in (shown, sub):
-        d.lose(s, 26, 0, 1)
 
     def tie() -> None:
         report = next(

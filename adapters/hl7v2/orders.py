@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.hl7v2 import order_parties, timing
+from adapters.hl7v2 import notes, order_parties, timing
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx, ei
@@ -17,12 +17,16 @@ from adapters.hl7v2.parties import practitioners
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.report import report_of
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import fhir_time_of, put_time
+from adapters.hl7v2.times import put_time
 from hie.model import Resource
 
 
 def orc(d: Draft, s: Segment) -> None:
     """Held until the segment that says what was ordered; alone it is an order of its own."""
+    opened = d.now.pop("without-orc", None)
+    if opened is not None and _behind(d, s, opened[0]):
+        _late(d, s, *opened)
+        return
     close(d)
     for role in ("report", "observation", "order", "key", "effective", "about", "medication"):
         d.now.pop(role, None)
@@ -30,6 +34,34 @@ def orc(d: Draft, s: Segment) -> None:
         d.now.pop("specimen", None)
     d.now["orc"] = s
     d.owner = None
+
+
+def _behind(d: Draft, s: Segment, detail: Segment) -> bool:
+    """Whether this ORC belongs to the OBR just before it: OUL has it so, and others are told by the numbers they share."""
+    if d.now.get("observation") is not None:
+        return False
+    pairs = [(d.first(s.get(n)), d.first(detail.get(n))) for n in (2, 3)]
+    if any(a and b and a != b for a, b in pairs):
+        return False
+    return d.event.startswith("OUL") or any(a and a == b for a, b in pairs)
+
+
+def _late(d: Draft, s: Segment, detail: Segment, request: Resource) -> None:
+    """The ORC of an order whose OBR came first."""
+    for number in listed(*numbers_of(d, s, detail, (2, 3))):
+        if number not in (known := request.setdefault("identifier", [])):
+            known.append(number)
+    request["status"] = status_of(d, s, detail, "s")
+    d.owner = request
+    common(d, s, request)
+    d.later.append(lambda: _effective(d, s, request))
+
+
+def _effective(d: Draft, s: Segment, request: Resource) -> None:
+    """ORC-15, if nothing else said when."""
+    held: dict[str, Any] = {}
+    if s.get(15) and put_time(d, s, 15, s.get(15), held, "occurrenceDateTime") and not _said(request, held):
+        d.lose(s, 15)
 
 
 def close(d: Draft) -> None:
@@ -42,6 +74,7 @@ def close(d: Draft) -> None:
     order = _request(d, s, None)
     common(d, s, order)
     timing.waiting(d, order)
+    _effective(d, s, order)
 
 
 def _request(d: Draft, orc_: Segment | None, s: Segment | None) -> Resource:
@@ -56,6 +89,11 @@ def _request(d: Draft, orc_: Segment | None, s: Segment | None) -> Resource:
         request["identifier"] = identifiers
     request["status"] = status_of(d, orc_, s, "s")
     request["intent"] = "order"
+    if s is not None and (action := d.first(s.get(11))):  # table 0065: only G (a reflex order) says what kind it is
+        if action == "G":
+            request["intent"] = "reflex-order"
+        else:
+            d.lose(s, 11)
     request["subject"] = dict(d.patient) if d.patient else d.nobody()
     encounter = d.now.get("encounter")
     if encounter is not None:
@@ -86,6 +124,7 @@ def status_of(d: Draft, orc_: Segment | None, s: Segment | None, flavour: str) -
 
 def obr(d: Draft, s: Segment) -> None:
     orc_ = d.now.pop("orc", None)
+    d.now.pop("without-orc", None)
     for role in ("report", "observation", "effective", "medication"):
         d.now.pop(role, None)
     if not d.now.get("specimen-first"):
@@ -103,25 +142,33 @@ def obr(d: Draft, s: Segment) -> None:
                 code["coding"].append(one)
         if "text" in found:
             code.setdefault("text", found["text"])
-    if orc_ is not None:
+    ordered = s.get(16)
+    if orc_ is None:
+        d.now["without-orc"] = s, request
+    else:
+        if ordered and not orc_.get(12):  # whom ORC-14, 21 and 24 speak of
+            order_parties.requester(d, s, 16, request)
+            ordered = ""
         common(d, orc_, request)
     timing.waiting(d, request)
     report = report_of(d, s, request)
-    _request_times(d, s, request)
+    if raw := s.get(27):
+        timing.of_order(d, s, 27, raw, request)
+    if s.get(36) or s.get(6) or (orc_ is not None and orc_.get(15)) or (report is None and (s.get(7) or s.get(8))):
+        d.later.append(lambda: _occurs(d, orc_, s, request, report is not None))
     _reasons(d, s, request)
-    if raw := s.get(16):
+    if ordered:
         order_parties.requester(d, s, 16, request)
     order_parties.callback(d, s, 17, request)
     order_parties.copies(d, s, request, report)
     order_parties.parent(d, s, request)
     fill(d, s, request, report)
-    if raw := s.get(18):
-        field = cx(d, s, 18, raw.partition(d.message.component)[0])
+    for n in (18, 19):
+        field = cx(d, s, n, s.get(n).partition(d.message.component)[0]) if s.get(n) else None
         if field and field["value"] not in {i["value"] for i in request.get("identifier", ())}:
             request.setdefault("identifier", []).append(field)
     if report is None:
-        _wanted(d, s, request)
-        for n in (20, 22, 25, 32, 33, 34):
+        for n in (20, 21, 22, 25, 32, 33, 34, 35):
             if s.get(n):
                 d.lose(s, n)
         if (raw := s.get(24)) and (section := concept(d, s, 24, raw, 0, "0074")):
@@ -131,34 +178,43 @@ def obr(d: Draft, s: Segment) -> None:
     d.source(s, report)
 
 
-def _request_times(d: Draft, s: Segment, request: Resource) -> None:
-    for n in (36, 6):
-        if raw := s.get(n):
-            if any(k.startswith("occurrence") for k in request):
-                d.lose(s, n)
-            else:
-                put_time(d, s, n, raw, request, "occurrenceDateTime")
-    if raw := s.get(27):
-        timing.of_order(d, s, 27, raw, request)
-
-
-def _wanted(d: Draft, s: Segment, request: Resource) -> None:
-    """OBR-7 and OBR-8 of an order without results: when the observation is to be made, or the specimen was taken."""
-    start, end = s.get(7), s.get(8)
-    if not start and not end:
-        return
-    if any(k.startswith("occurrence") for k in request):
-        for n in (7, 8):
-            if s.get(n) and fhir_time_of(d, s.get(n)) != request.get("occurrenceDateTime"):
-                d.lose(s, n)
-    elif start and end and end != start:
+def _occurs(d: Draft, orc_: Segment | None, s: Segment, request: Resource, reported: bool) -> None:
+    """When the service is to be done: what TQ1, ORC-7 or OBR-27 said, else scheduled, requested or effective times; of an
+    order without results also OBR-7 and OBR-8. Several that differ cannot all be held."""
+    start, end = (s.get(7), s.get(8)) if not reported else ("", "")
+    if start and end and start != end and not s.get(36) and not any(k.startswith("occurrence") for k in request):
         span: dict[str, Any] = {}
         put_time(d, s, 7, start, span, "start")
         put_time(d, s, 8, end, span, "end")
         if span:
             request["occurrencePeriod"] = span
-    else:
-        put_time(d, s, 7 if start else 8, start or end, request, "occurrenceDateTime")
+    sent = [(s, n) for n in (36, 6) if s.get(n)]
+    if not reported:
+        sent += [(s, n) for n in (7, 8) if s.get(n)]
+    for one, n in sent:
+        held: dict[str, Any] = {}
+        if put_time(d, one, n, one.get(n), held, "occurrenceDateTime") and not _said(request, held):
+            d.lose(one, n)
+    if orc_ is not None:
+        _effective(d, orc_, request)
+
+
+def _said(request: Resource, held: dict[str, Any]) -> bool:
+    """Puts a time into the order, if there is room; True where it stands there."""
+    value = held["occurrenceDateTime"]
+    timing = request.get("occurrenceTiming")
+    if timing is not None:
+        span = timing.get("repeat", {}).get("boundsPeriod")
+        if span is None and "event" not in timing:
+            timing["event"] = [value]
+            if "_occurrenceDateTime" in held:
+                timing["_event"] = [held["_occurrenceDateTime"]]
+        return value in timing.get("event", ()) or value in (span or {}).values()
+    if "occurrencePeriod" in request:
+        return value in request["occurrencePeriod"].values()
+    if "occurrenceDateTime" not in request:
+        request.update(held)
+    return bool(request["occurrenceDateTime"] == value)
 
 
 def _reasons(d: Draft, s: Segment, request: Resource) -> None:
@@ -169,13 +225,17 @@ def _reasons(d: Draft, s: Segment, request: Resource) -> None:
                     part
                 ):
                     request.setdefault("note", []).append({"text": text})
+                    if d.first(part) not in ("", text):
+                        d.lose(s, 12, rep, 1)
             elif found := concept(d, s, n, part, rep):
                 request.setdefault("reasonCode", []).append(found)
 
 
 def common(d: Draft, s: Segment, order: Resource) -> None:
-    """The fields of ORC that every kind of order shares."""
+    """The fields of ORC that every kind of order shares, and the comments behind it."""
     d.source(s, order)
+    for note in d.now.pop("notes", ()):
+        notes.put(d, note, order)
     kind = order["resourceType"]
     raw = s.get(4)
     if raw and d.message.sub in (pair := raw.split(d.message.component))[0]:
@@ -196,11 +256,8 @@ def common(d: Draft, s: Segment, order: Resource) -> None:
             d.lose(s, 9)
         else:
             put_time(d, s, 9, raw, order, authored)
-    if raw := s.get(15):
-        if kind == "ServiceRequest" and "occurrenceDateTime" not in order:
-            put_time(d, s, 15, raw, order, "occurrenceDateTime")
-        else:
-            d.lose(s, 15)
+    if s.get(15) and kind != "ServiceRequest":
+        d.lose(s, 15)
     if (raw := s.get(16)) and (why := concept(d, s, 16, raw)):
         if kind == "MedicationRequest":
             order["statusReason"] = why

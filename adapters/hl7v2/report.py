@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2 import entry
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
@@ -14,8 +15,9 @@ from adapters.hl7v2.specimen import of_order
 from adapters.hl7v2.times import put_instant, put_time
 from hie.model import Resource
 
-REPORTS = frozenset(("ORU", "OUL", "ORF", "RSP", "ORL", "ORR", "MDM", "UDM", "OPU"))
-"""Message codes whose OBR brings results. In others an OBR is a report only when it says so (OBR-22 or OBR-25)."""
+REPORTS = frozenset(("ORU", "OUL", "ORF", "RSP", "MDM", "UDM", "OPU"))
+"""Message codes whose OBR brings results. In others (orders, and answers to orders) an OBR is a report only when it says so
+(OBR-22 or OBR-25)."""
 
 
 def report_of(d: Draft, s: Segment, request: Resource) -> Resource | None:
@@ -26,8 +28,8 @@ def report_of(d: Draft, s: Segment, request: Resource) -> Resource | None:
     d.now["report"] = report
     placer, filler = numbers_of(d, None, s, (2, 3))
     identifiers = listed(placer, filler) or [dict(i) for i in request.get("identifier", ())]
-    if raw := s.get(20):
-        number = cx(d, s, 20, raw.partition(d.message.component)[0])
+    for n in (20, 21):
+        number = cx(d, s, n, s.get(n).partition(d.message.component)[0]) if s.get(n) else None
         if number and number["value"] not in {i["value"] for i in identifiers}:
             identifiers.append(number)
     if identifiers:
@@ -53,6 +55,8 @@ def report_of(d: Draft, s: Segment, request: Resource) -> Resource | None:
     for rep, part in d.repeats(s.get(34)) if s.get(34) else ():
         if who := _ndl(d, s, 34, part, rep):
             report.setdefault("performer", []).append(who)
+    if people := [w for rep, part in d.repeats(s.get(35)) if (w := _ndl(d, s, 35, part, rep))] if s.get(35) else []:
+        entry.transcribed(d, s, report, people)
     of_order(d, s, report, request)
     return report
 

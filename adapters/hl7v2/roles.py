@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2 import entry
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.contacts import addresses, telecoms
 from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.instrument import instrument
 from adapters.hl7v2.parties import location, merge, organization, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
@@ -15,7 +17,9 @@ from hie.model import Resource
 
 _PERFORMER = frozenset(("Observation", "DiagnosticReport", "ServiceRequest"))
 _FUNCTION = frozenset(("Procedure", "Immunization", "ChargeItem", "MedicationAdministration", "MedicationDispense"))
-_INTERPRETERS = frozenset(("PI", "SI", "PRI"))
+_INTERPRETERS = frozenset(("PI", "AI", "ARI", "SI", "PRI"))
+_OF_A_VISIT = frozenset(("AD", "AT", "CP", "RP", "AP", "DP", "OP", "RO", "TR"))
+"""Roles of table 0443 that somebody has in one visit."""
 
 
 def rol(d: Draft, s: Segment) -> None:
@@ -25,8 +29,16 @@ def rol(d: Draft, s: Segment) -> None:
 
 def prt(d: Draft, s: Segment) -> None:
     """A person, organisation, place or device in a role."""
-    if s.get(8) and not s.get(9):
-        s.get(8)
+    used = False
+    if s.get(10) or any(s.fields[16:23]):
+        used = instrument(d, s, _owner(d))
+    if used and not (s.get(5) or s.get(8) or s.get(9)):
+        d.source(s, _owner(d))
+        for n in (11, 12, 14, 15):
+            if s.get(n):
+                d.lose(s, n)
+        fill(d, s)
+        return
     _role(d, s, code=4, people=5, organisation=8, place=9, addresses_at=14, phones_at=15, start=11, end=12)
 
 
@@ -64,13 +76,22 @@ def _role(
     for n, key in ((start, "start"), (end, "end")):
         if s.get(n):
             put_time(d, s, n, s.get(n), span, key)
-    placed = owner is not None and _place(d, s, owner, sent, kind, actors, places, span)
-    if not placed:
-        for n in (code, people, organisation, place, start, end):
-            if n and s.get(n):
+    fields = [n for n in (code, people, organisation, place, start, end) if n and s.get(n)]
+
+    def put(into: Resource | None) -> None:
+        if into is None or not _place(d, s, into, sent, kind, actors, places, span):
+            for n in fields:
                 d.lose(s, n)
-        for who in actors:
-            _drop(d, who)
+        else:
+            d.source(s, into)
+
+    if d.first(s.get(2)).upper() in ("DE", "D"):  # the role is over, or never was: nobody is put into it
+        put(None)
+    elif owner is not None and owner["resourceType"] == "Patient" and sent in _OF_A_VISIT:
+        # before PV1: attending, admitting, consulting, referring ... (A54, A55, A61, A62)
+        d.later.append(lambda: put(d.now.get("encounter")))
+    else:
+        put(owner)
     fill(d, s)
 
 
@@ -156,7 +177,7 @@ def _place(
             owner.setdefault("location", places[0])
         return bool(actors or places)
     if what in _PERFORMER:
-        return _performer(owner, sent, actors, places, d)
+        return _performer(d, s, owner, sent, actors, places)
     if what == "Appointment":
         for who in actors + places:
             owner["participant"].append({**({"type": [kind]} if kind else {}), "actor": who, "status": "accepted"})
@@ -174,37 +195,61 @@ def _place(
 
 
 def _performer(
-    owner: Resource, sent: str, actors: list[dict[str, Any]], places: list[dict[str, Any]], d: Draft
+    d: Draft, s: Segment, owner: Resource, sent: str, actors: list[dict[str, Any]], places: list[dict[str, Any]]
 ) -> bool:
     what = owner["resourceType"]
-    slot = "performer"
-    if what == "ServiceRequest" and sent in ("OP", "REQ"):
-        return bool(actors and owner.setdefault("requester", actors[0]) == actors[0])
-    if what == "ServiceRequest" and sent == "RCT":
+    if what == "ServiceRequest":
+        return _of_order(d, s, owner, sent, actors, places)
+    slot = "resultsInterpreter" if what == "DiagnosticReport" and sent in _INTERPRETERS else "performer"
+    _listed(owner, slot, actors)
+    return bool(actors)
+
+
+def _listed(owner: Resource, slot: str, actors: list[dict[str, Any]]) -> None:
+    for who in actors:
+        if who not in (known := owner.setdefault(slot, [])):
+            known.append(who)
+
+
+def _of_order(
+    d: Draft, s: Segment, owner: Resource, sent: str, actors: list[dict[str, Any]], places: list[dict[str, Any]]
+) -> bool:
+    """A role behind OBR may be one in the order, in its report, around its specimen or in the visit (table 0912)."""
+    report = d.now.get("report")
+    if places and not actors:
+        _listed(owner, "locationReference", places)
+    elif not actors:
+        return False
+    elif sent in ("OP", "REQ"):
+        return bool(owner.setdefault("requester", actors[0]) == actors[0])
+    elif sent == "RCT":
         request = d.add("CommunicationRequest", owner["id"], "copies")
         request.setdefault("status", "unknown")
         request["basedOn"] = [d.ref(owner)]
         if d.patient:
             request["subject"] = dict(d.patient)
-        for who in actors:
-            if who not in (known := request.setdefault("recipient", [])):
-                known.append(who)
-        return bool(actors)
-    if what == "ServiceRequest" and places and not actors:
-        owner.setdefault("locationReference", []).extend(
-            p for p in places if p not in owner.get("locationReference", ())
-        )
-        return True
-    if what == "DiagnosticReport" and sent in _INTERPRETERS:
-        slot = "resultsInterpreter"
-    for who in actors:
-        if who not in (known := owner.setdefault(slot, [])):
-            known.append(who)
-    return bool(actors)
+        _listed(request, "recipient", actors)
+        d.source(s, request)
+    elif sent in _INTERPRETERS and report is not None:
+        _listed(report, "resultsInterpreter", actors)
+    elif sent in ("TN", "RO", "PO", "PH", "MDIR") and report is not None:
+        _listed(report, "performer", actors)
+    elif sent in entry.ROLES:
+        entry.add(d, s, report if sent == "TR" and report is not None else owner, sent, actors)
+    elif sent == "SC":
+        d.later.append(lambda: _collected(d, s, owner, actors[0]))
+    elif sent in ("AD", "AT", "CP") and (encounter := d.now.get("encounter")) is not None:
+        kind = concept(d, s, 4 if s.name == "PRT" else 3, s.get(4 if s.name == "PRT" else 3), 0, "0912")
+        return _place(d, s, encounter, sent, kind, actors, places, {})
+    else:
+        _listed(owner, "performer" if sent in ("PO", "PH", "RT", "SP", "TN", "RO") else "supportingInfo", actors)
+    return True
 
 
-def _drop(d: Draft, who: dict[str, Any]) -> None:
-    """An actor that found no place leaves no resource behind, unless something else speaks of it."""
-    reference = who.get("reference", "")
-    if reference:
-        d.now.setdefault("loose", set()).add(reference)
+def _collected(d: Draft, s: Segment, request: Resource, who: dict[str, Any]) -> None:
+    """The specimen that somebody collected is known once the segments behind are read."""
+    found = [d.resources[r["reference"]] for r in request.get("specimen", ()) if r["reference"] in d.resources]
+    for specimen in found:
+        specimen.setdefault("collection", {}).setdefault("collector", who)
+    if not found:
+        _listed(request, "supportingInfo", [who])

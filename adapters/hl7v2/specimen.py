@@ -8,15 +8,24 @@ from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.conversions import readable
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
-from adapters.hl7v2.numbers import number, quantity
+from adapters.hl7v2.numbers import quantity
 from adapters.hl7v2.parties import practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_time
 from hie.model import Resource
 
+_SITE = "http://hl7.org/fhir/StructureDefinition/bodySite"
+_HANDLING = "http://hl7.org/fhir/StructureDefinition/specimen-specialHandling"
+_ORDER_ROLES = ("report", "observation", "order", "key", "effective", "about", "medication")
+
 
 def spm(d: Draft, s: Segment) -> None:
+    if d.now.get("orc") is None and d.now.get("order") is None and "specimen" not in d.now:
+        d.now["specimen-first"] = True  # OML^O33, OML^O35, OUL^R22: what is asked of a specimen follows it
+    elif d.now.get("specimen-first"):
+        for role in _ORDER_ROLES:
+            d.now.pop(role, None)
     pairs = [d.text(p) for p in s.get(2).split(d.message.component)]
     ids = _pair(d, s, 2, s.get(2))
     key = next((i for i in ids if i), None)
@@ -41,6 +50,11 @@ def spm(d: Draft, s: Segment) -> None:
     _collected(d, s, specimen)
     _state(d, s, specimen)
     fill(d, s, specimen)
+    if (raw := s.get(25)) and (left := quantity(d, s, 25, raw)):
+        specimen.setdefault("container", [{}])[0]["specimenQuantity"] = left
+    for rep, part in d.repeats(s.get(15)) if s.get(15) else ():
+        if handling := concept(d, s, 15, part, rep, "0376"):
+            specimen.setdefault("extension", []).append({"url": _HANDLING, "valueCodeableConcept": handling})
     if (raw := s.get(30)) and (accession := ei(d, s, 30, raw)):
         specimen["accessionIdentifier"] = accession
     _attach(d, specimen)
@@ -62,12 +76,18 @@ def _pair(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> list[dict[str
 def _kind(d: Draft, s: Segment, specimen: Resource) -> None:
     if (raw := s.get(4)) and (kind := concept(d, s, 4, raw, 0, "0487")):
         specimen["type"] = kind
-    for n in (5,):
-        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
-            if modifier := concept(d, s, n, part, rep):
-                specimen.setdefault("type", {}).setdefault("coding", []).extend(modifier.get("coding", ()))
-                if "text" in modifier:
-                    specimen["type"].setdefault("text", modifier["text"])
+    for rep, part in d.repeats(s.get(5)) if s.get(5) else ():
+        if modifier := concept(d, s, 5, part, rep, "0541"):
+            _join(d, s, 5, rep, specimen.setdefault("type", {}), modifier)
+
+
+def _join(d: Draft, s: Segment, n: int, rep: int, known: dict[str, Any], more: dict[str, Any]) -> None:
+    """A modifier joins the concept that it modifies: R4 has one element for both."""
+    for one in more.get("coding", ()):
+        if one not in known.setdefault("coding", []):
+            known["coding"].append(one)
+    if "text" in more and known.setdefault("text", more["text"]) != more["text"]:
+        d.lose(s, n, rep, 9)
 
 
 def _collected(d: Draft, s: Segment, specimen: Resource) -> None:
@@ -87,23 +107,44 @@ def _collected(d: Draft, s: Segment, specimen: Resource) -> None:
             collection["collectedPeriod"] = held
         if not collection:
             del specimen["collection"]
-    for n in (9, 10):
-        for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
-            if site := concept(d, s, n, part, rep, "0543" if n == 10 else ""):
-                body = specimen.setdefault("collection", {}).setdefault("bodySite", {})
-                body.setdefault("coding", []).extend(site.get("coding", ()))
-                if not body["coding"]:
-                    del body["coding"]
-                if "text" in site:
-                    body.setdefault("text", site["text"])
+    sites = {n: concept(d, s, n, s.get(n).partition(d.message.repetition)[0], 0, table)
+             for n, table in ((8, "0163"), (10, "0543")) if s.get(n)}  # fmt: skip
+    site = sites.get(8) or sites.get(10)
+    if site:
+        specimen.setdefault("collection", {})["bodySite"] = site
+    if len(sites) == 2 and not _same(sites[8], sites[10]):
+        d.lose(s, 10)  # where the sample was taken for want of the site itself: R4 has room for one
+    if raw := s.get(9):
+        _qualified(d, s, raw, site, specimen)
+
+
+def _same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+    codes = [{c.get("code") for c in (x or {}).get("coding", ())} for x in (one, other)]
+    return one == other or bool(codes[0] & codes[1])
+
+
+def _qualified(d: Draft, s: Segment, raw: str, site: dict[str, Any] | None, specimen: Resource) -> None:
+    """SPM-9, what qualifies the site (left, upper): a BodyStructure behind the site, since a coding of its own would say
+    that the site *is* "upper"."""
+    modifiers = [c for rep, part in d.repeats(raw) if (c := concept(d, s, 9, part, rep, "0542"))]
+    if not modifiers or site is None or d.patient is None:
+        d.lose(s, 9)
+        return
+    body: Resource = {"resourceType": "BodyStructure", "id": "site", "location": dict(site)}
+    body["locationQualifier"] = modifiers
+    body["patient"] = dict(d.patient)
+    specimen.setdefault("contained", []).append(body)
+    site.setdefault("extension", []).append({"url": _SITE, "valueReference": {"reference": "#site"}})
 
 
 def _state(d: Draft, s: Segment, specimen: Resource) -> None:
-    if (flag := d.first(s.get(20)).upper()) in ("Y", "N"):
+    if s.get(20) and s.get(21):
+        d.lose(s, 20)  # the reason for its rejection says more than that it is not available
+    elif (flag := d.first(s.get(20)).upper()) in ("Y", "N"):
         specimen["status"] = "available" if flag == "Y" else "unavailable"
     elif flag:
         d.lose(s, 20)
-    for n, table in ((11, "0369"), (21, "0490")):
+    for n, table in ((11, "0369"), (16, "0489"), (21, "0490"), (22, "0491"), (23, "0492")):
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if found := concept(d, s, n, part, rep, table):
                 specimen.setdefault("condition", []).append(found)
@@ -112,6 +153,8 @@ def _state(d: Draft, s: Segment, specimen: Resource) -> None:
 
 
 def _attach(d: Draft, specimen: Resource) -> None:
+    if d.now.get("specimen-first"):
+        return
     reference = d.ref(specimen)
     report = d.now.get("report")
     order = d.now.get("order")
@@ -156,8 +199,13 @@ def sac(d: Draft, s: Segment) -> None:
         d.now["specimen"] = specimen
     d.source(s, specimen)
     fill(d, s, specimen)
-    if (raw := s.get(21)) and (volume := quantity(d, s, 21, raw, 0, s.get(20), 20)):
-        specimen.setdefault("container", [{}])[0]["capacity"] = volume
+    for n, slot in ((21, "capacity"), (22, "specimenQuantity")):
+        if (raw := s.get(n)) and (volume := quantity(d, s, n, raw, 0, s.get(24), 24)):
+            specimen.setdefault("container", [{}])[0][slot] = volume
+    if (raw := s.get(23)) and (volume := quantity(d, s, 23, raw, 0, s.get(24), 24)):
+        specimen.setdefault("collection", {}).setdefault("quantity", volume)
+    if s.get(24) and not any(s.fields[21:24]):
+        d.lose(s, 24)
 
 
 def of_order(d: Draft, s: Segment, report: Resource | None, request: Resource) -> None:
@@ -228,6 +276,9 @@ def _source_field(d: Draft, s: Segment, raw: str, specimen: Resource) -> None:
     """OBR-15 (SPS): type, additives, text, body site, site modifier, collection modifier, role."""
     message = d.message
     parts = raw.partition(message.repetition)[0].split(message.component)
+    if len(parts) > 2 and message.sub not in parts[0] and _is_system(d, parts[2]):
+        # a coded value where an SPS belongs: type, its text and its system
+        parts = [message.sub.join(part.rstrip(message.sub) for part in parts[:3]), "", "", *parts[3:]]
     parts += [""] * (8 - len(parts))
 
     def inner(at: int, table: str = "") -> dict[str, Any] | None:
@@ -253,5 +304,6 @@ def _source_field(d: Draft, s: Segment, raw: str, specimen: Resource) -> None:
             d.lose(s, 15, 0, at + 1)
 
 
-def measured(d: Draft, raw: str) -> int | float | None:
-    return number(d.first(raw))
+def _is_system(d: Draft, raw: str) -> bool:
+    name = d.text(raw.partition(d.message.sub)[0]).upper()
+    return name in ("L", "SCT", "SNM") or name.startswith(("HL7", "99", "SNOMED"))

@@ -24,6 +24,17 @@ _WHEN = {"QHS": "HS", "HS": "HS", "AC": "AC", "PC": "PC", "QAM": "MORN", "QPM": 
 _EVERY = re.compile(r"Q(\d{1,3})([SMHDWLJ])\Z")
 _TIMES = re.compile(r"(\d{1,2})X?ID\Z")
 _UNITS = {"S": "s", "M": "min", "H": "h", "D": "d", "W": "wk", "L": "mo"}
+_WORDS = {
+    word: code
+    for code, words in {
+        "s": "s sec second seconds", "min": "min minute minutes", "h": "h hr hrs hour hours", "d": "d day days",
+        "wk": "wk week weeks", "mo": "mo month months", "a": "a yr year years",
+    }.items()
+    for word in words.split()
+}  # fmt: skip
+_MINUTES = {"min": 1, "h": 60, "d": 1440}
+_EVENTS = frozenset(("HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"))
+_CLOCKS = re.compile(r"(?:[0-2]\d[0-5]\d)(?:\W[0-2]\d[0-5]\d)*\Z")
 _DURATION = re.compile(r"([SMHDWL])(\d+)\Z")
 _ABBREVIATIONS = frozenset(("BID", "TID", "QID", "AM", "PM", "QD", "QOD"))
 _PRIORITY = frozenset(("routine", "urgent", "asap", "stat"))
@@ -49,9 +60,20 @@ def repeat_of(code: str) -> dict[str, Any]:
 def pattern(d: Draft, s: Segment, n: int, raw: str, timing: dict[str, Any]) -> bool:
     """A repeat pattern (RPT or interval) into `timing`. True where it says "as needed"."""
     pieces = raw.split(d.message.component if d.message.component in raw else d.message.sub)
-    made = concept(d, s, n, d.message.component.join(pieces[:3]) if len(pieces) > 1 else pieces[0])
-    code = d.text(pieces[0])
-    d.rest(s, n, 0, ["", "", "", *pieces[3:]], 3)
+    if d.message.component in raw and (d.message.sub in pieces[0] or any(pieces[3:])):
+        made = concept(d, s, n, pieces[0].replace(d.message.sub, d.message.component)) if pieces[0] else None
+        code = d.text(pieces[0].partition(d.message.sub)[0])
+        _repeated(d, s, n, pieces, timing)
+    else:
+        explicit = _CLOCKS.match(d.message.sub.join(pieces[1:])) if d.message.component not in raw else None
+        if explicit:  # an RI: the interval, then the times of day
+            for one in re.split("[," + re.escape(d.message.sub) + "]", explicit[0]):
+                if found := clock("0000" if one == "2400" else one):
+                    timing.setdefault("repeat", {}).setdefault("timeOfDay", []).append(found)
+            pieces = pieces[:1]
+        made = concept(d, s, n, d.message.component.join(pieces[:3]) if len(pieces) > 1 else pieces[0])
+        code = d.text(pieces[0])
+        d.rest(s, n, 0, ["", "", "", *pieces[3:]], 3)
     if code.upper().startswith("PRN"):
         rest = code[3:].strip()
         if repeat := repeat_of(rest):
@@ -65,13 +87,38 @@ def pattern(d: Draft, s: Segment, n: int, raw: str, timing: dict[str, Any]) -> b
         if code.upper() in _ABBREVIATIONS and "system" not in made.get("coding", [{}])[0]:
             made["coding"][0] = {"system": _GTS, "code": code.upper()}
         timing["code"] = made
-    for clock_text in (
-        d.text(p) for p in (pieces[1:2] if d.message.sub in raw and d.message.component not in raw else [])
-    ):
-        for one in clock_text.split(","):
-            if found := clock(one):
-                timing.setdefault("repeat", {}).setdefault("timeOfDay", []).append(found)
     return False
+
+
+def _repeated(d: Draft, s: Segment, n: int, pieces: list[str], timing: dict[str, Any]) -> None:
+    """The other components of an RPT: period (5, 6), event (8) with its offset (9, 10); the rest has no place."""
+    pieces = pieces + [""] * (11 - len(pieces))
+    repeat: dict[str, Any] = {}
+    every, unit = number(d.text(pieces[4])), _unit(d.text(pieces[5].partition(d.message.sub)[0]))
+    if every is not None and unit:
+        repeat |= {"period": every, "periodUnit": unit}
+    elif pieces[4]:
+        d.lose(s, n, 0, 5)
+    event = d.text(pieces[7].partition(d.message.sub)[0]).upper()
+    if event in _EVENTS:
+        repeat["when"] = [event]
+        offset, unit = number(d.text(pieces[8])), _unit(d.text(pieces[9].partition(d.message.sub)[0]))
+        if isinstance(offset, int) and offset > 0 and unit in _MINUTES:
+            repeat["offset"] = offset * _MINUTES[unit]
+        elif pieces[8]:
+            d.lose(s, n, 0, 9)
+    elif event:
+        d.lose(s, n, 0, 8)
+    for at in (1, 2, 3, 6, 10):
+        if pieces[at]:
+            d.lose(s, n, 0, at + 1)
+    if repeat:
+        timing.setdefault("repeat", {}).update(repeat)
+
+
+def _unit(text: str) -> str:
+    """A unit of time as people write it -> its UCUM code; "" for others."""
+    return _WORDS.get(text.lower().rstrip("."), "")
 
 
 def duration(d: Draft, s: Segment, n: int, raw: str, timing: dict[str, Any], component: int = 0) -> None:
@@ -82,11 +129,16 @@ def duration(d: Draft, s: Segment, n: int, raw: str, timing: dict[str, Any], com
         bounds = {"value": int(found[2]), "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
         timing.setdefault("repeat", {})["boundsDuration"] = bounds
         return
+    if counted := re.match(r"X(\d{1,4})\Z", text.upper()):
+        timing.setdefault("repeat", {})["count"] = int(counted[1])
+        return
     if text.upper() == "INDEF":
         d.lose(s, n, 0, component)
         return
     made = quantity(d, s, n, raw)
     if made:
+        if "system" not in made and (unit := _unit(made.get("unit", ""))):
+            made |= {"system": "http://unitsofmeasure.org", "code": unit}
         timing.setdefault("repeat", {})["boundsDuration"] = made
 
 
@@ -98,22 +150,48 @@ def bounds(d: Draft, s: Segment, n_start: int, start: str, n_end: int, end: str,
         put_time(d, s, n_end, end, span, "end", 0, 0 if n_start != n_end else 5)
     if span:
         repeat = timing.setdefault("repeat", {})
-        if "boundsDuration" in repeat:
-            repeat["duration"], unit = repeat["boundsDuration"]["value"], repeat.pop("boundsDuration")
-            if unit.get("code") in ("s", "min", "h", "d", "wk", "mo", "a"):
-                repeat["durationUnit"] = unit["code"]
-            else:
-                del repeat["duration"]
-                d.lose(s, n_start)
+        if "boundsDuration" in repeat and "end" not in span:  # for so long, from then on
+            timing["event"] = [span["start"]]
+            if "_start" in span:
+                timing["_event"] = [span["_start"]]
+            return
+        if repeat.pop("boundsDuration", None) is not None:  # R4 has one or the other: the dates say it exactly
+            d.lose(s, 6 if s.name == "TQ1" else n_start, 0, 0 if s.name == "TQ1" else 3)
         repeat["boundsPeriod"] = span
 
 
-def apply(d: Draft, s: Segment, order: Resource, timing: dict[str, Any], needed: bool, at: tuple[int, ...]) -> None:
+def _sharper(d: Draft, s: Segment, at: tuple[int, ...], known: dict[str, Any], more: dict[str, Any]) -> None:
+    """Two periods of one order: of the same day said twice the more exact word stays; another day is listed."""
+    for end, value in more.items():
+        if end.startswith("_"):
+            continue
+        held = known.get(end)
+        if held is None or (value != held and value.startswith(held)):
+            known[end] = value
+            known.pop("_" + end, None)
+            if "_" + end in more:
+                known["_" + end] = more["_" + end]
+        elif not held.startswith(value):
+            d.lose(s, 7 if end == "start" else 8) if s.name == "TQ1" else d.lose(s, at[0])
+
+
+def dosage(order: Resource, which: int = 0) -> dict[str, Any]:
+    """The Dosage of the first, second ... timing of a medication order."""
+    slot = "dosage" if order["resourceType"] == "MedicationStatement" else "dosageInstruction"
+    doses: list[dict[str, Any]] = order.setdefault(slot, [{}])
+    while len(doses) <= which:
+        doses.append({})
+    return doses[which]
+
+
+def apply(
+    d: Draft, s: Segment, order: Resource, timing: dict[str, Any], needed: bool, at: tuple[int, ...], which: int = 0
+) -> None:
     """Puts a Timing where the kind of order has it."""
     kind = order["resourceType"]
     if kind in ("MedicationRequest", "MedicationDispense", "MedicationStatement"):
         slot = "dosage" if kind == "MedicationStatement" else "dosageInstruction"
-        dose = order.setdefault(slot, [{}])[0]
+        dose = dosage(order, which)
         if timing:
             known = dose.setdefault("timing", {})
             for key, one in timing.items():
@@ -121,7 +199,9 @@ def apply(d: Draft, s: Segment, order: Resource, timing: dict[str, Any], needed:
                     mine = known.setdefault("repeat", {})
                     bounded = any(k.startswith("bounds") for k in mine)
                     for part, value in one.items():
-                        if part in mine or (bounded and part.startswith("bounds")):
+                        if part == "boundsPeriod" and part in mine:
+                            _sharper(d, s, at, mine[part], value)
+                        elif part in mine or (bounded and part.startswith("bounds")):
                             if mine.get(part) != value:
                                 d.lose(s, at[0])
                         else:
@@ -131,7 +211,9 @@ def apply(d: Draft, s: Segment, order: Resource, timing: dict[str, Any], needed:
         if needed:
             dose.setdefault("asNeededBoolean", True)
         if not dose:
-            del order[slot]
+            order[slot].pop(which)
+            if not order[slot]:
+                del order[slot]
         return
     if kind == "ServiceRequest":
         if needed:
@@ -184,8 +266,7 @@ def of_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
                 dose = {"value": value}
                 if unit_sent := d.text(parts[0].partition(d.message.sub)[2].partition(d.message.sub)[0]):
                     dose["unit"] = unit_sent  # type: ignore[assignment]
-                rates = order.setdefault("dosageInstruction", [{}])[0].setdefault("doseAndRate", [{}])
-                rates[0].setdefault("doseQuantity", dose)
+                _dose(d, s, n, order, 0, dose)
             else:
                 d.lose(s, n, 0, 1)
         elif order["resourceType"] == "ServiceRequest" and (value := number(amount)) is not None:
@@ -200,11 +281,9 @@ def of_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
         _priority(d, s, n, priority, order, 6)
     if text := d.text(parts[7]):
         _instruction(order, text)
-    if parts[6] and order["resourceType"].startswith("Medication"):
-        order.setdefault("dosageInstruction", [{}])[0]["asNeededCodeableConcept"] = {"text": d.text(parts[6])}
+    if condition := d.text(parts[6]):
+        _conditional(order, condition)
         needed = False
-    elif parts[6]:
-        d.lose(s, n, 0, 7)
     if (total := d.text(parts[11])).isdigit() and int(total) > 0:
         timing.setdefault("repeat", {})["count"] = int(total)
     apply(d, s, order, timing, needed, (n,))
@@ -214,12 +293,26 @@ def of_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
     d.rest(s, n, 0, parts, 12)
 
 
-def _instruction(order: Resource, text: str) -> None:
+def _dose(d: Draft, s: Segment, n: int, order: Resource, which: int, amount: dict[str, Any]) -> None:
+    """The amount of one dose, unless the drug segment said it."""
+    rate = dosage(order, which).setdefault("doseAndRate", [{}])[0]
+    if "doseRange" in rate or rate.setdefault("doseQuantity", amount) != amount:
+        d.lose(s, n, 0, 1)
+
+
+def _instruction(order: Resource, text: str, which: int = 0) -> None:
     if order["resourceType"] == "ServiceRequest":
-        order["patientInstruction"] = text
+        known = order.get("patientInstruction")
+        order["patientInstruction"] = f"{known}\n{text}" if known and known != text else text
     elif order["resourceType"].startswith("Medication"):
-        slot = "dosage" if order["resourceType"] == "MedicationStatement" else "dosageInstruction"
-        order.setdefault(slot, [{}])[0].setdefault("text", text)
+        dosage(order, which).setdefault("text", text)
+
+
+def _conditional(order: Resource, condition: str, which: int = 0) -> None:
+    """Done only if something is the case."""
+    holder = order if order["resourceType"] == "ServiceRequest" else dosage(order, which)
+    holder.pop("asNeededBoolean", None)
+    holder["asNeededCodeableConcept"] = {"text": condition}
 
 
 def tq1(d: Draft, s: Segment) -> None:
@@ -248,14 +341,14 @@ def put_tq1(d: Draft, s: Segment, order: Resource) -> None:
     timing: dict[str, Any] = {}
     needed = False
     kind = order["resourceType"]
-    if raw := s.get(2):
-        amount = quantity(d, s, 2, raw)
-        if amount and kind.startswith("Medication"):
-            rates = order.setdefault("dosageInstruction", [{}])[0].setdefault("doseAndRate", [{}])
-            rates[0].setdefault("doseQuantity", amount)
-        elif amount and kind == "ServiceRequest":
-            order.setdefault("quantityQuantity", amount)
-        elif amount:
+    medication = kind.startswith("Medication")
+    timed = d.now.setdefault("timed", {})
+    which = timed.get(order["id"], 0) if medication else 0
+    timed[order["id"]] = which + 1
+    if (raw := s.get(2)) and (amount := quantity(d, s, 2, raw)):
+        if medication:
+            _dose(d, s, 2, order, which, amount)
+        elif order.setdefault("quantityQuantity", amount) != amount:
             d.lose(s, 2)
     for rep, part in d.repeats(s.get(3)) if s.get(3) else ():
         needed = pattern(d, s, 3, part, timing) or needed
@@ -271,18 +364,31 @@ def put_tq1(d: Draft, s: Segment, order: Resource) -> None:
     bounds(d, s, 7, s.get(7), 8, s.get(8), timing)
     if raw := s.get(9):
         _priority(d, s, 9, d.first(raw), order)
-    if raw := s.get(10):
-        if kind.startswith("Medication"):
-            order.setdefault("dosageInstruction", [{}])[0]["asNeededCodeableConcept"] = {"text": d.text(raw)}
-            needed = False
-        else:
-            d.lose(s, 10)
-    if raw := s.get(11):
-        _instruction(order, d.text(raw))
+    if condition := d.text(s.get(10)):
+        _conditional(order, condition, which)
+        needed = False
+    if text := d.text(s.get(11)):
+        _instruction(order, text, which)
+    if raw := s.get(13):
+        _lasting(d, s, raw, timing)
     if (total := d.first(s.get(14))).isdigit() and int(total) > 0:
         timing.setdefault("repeat", {})["count"] = int(total)
-    apply(d, s, order, timing, needed, tuple(n for n in (3, 6, 7, 8) if s.get(n)) or (3,))
+    elif total:
+        d.lose(s, 14)
+    apply(d, s, order, timing, needed, tuple(n for n in (3, 4, 6, 7, 8, 13, 14) if s.get(n)) or (3,), which)
     fill(d, s, order)
+
+
+def _lasting(d: Draft, s: Segment, raw: str, timing: dict[str, Any]) -> None:
+    """TQ1-13, how long one occurrence lasts."""
+    amount = quantity(d, s, 13, raw)
+    if amount is None:
+        return
+    unit = amount.get("code", "") if amount.get("code") in _WORDS.values() else _unit(amount.get("unit", ""))
+    if unit:
+        timing.setdefault("repeat", {}).update(duration=amount["value"], durationUnit=unit)
+    else:
+        d.lose(s, 13)
 
 
 def waiting(d: Draft, order: Resource) -> None:

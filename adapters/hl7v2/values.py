@@ -15,9 +15,10 @@ from adapters.hl7v2.conversions import readable
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
 from adapters.hl7v2.names import written, xpn
-from adapters.hl7v2.numbers import number, structured, unit
+from adapters.hl7v2.numbers import number, quantity, structured, unit
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.times import TEXTS, clock, period, put_time, time_of
+from hie.fhir.dates import ORIGINAL_TEXT_URL
 
 TEXT = frozenset(("ST", "TX", "FT", "GTS"))
 CODED = frozenset(("CE", "CWE", "CNE", "CF", "CK"))
@@ -29,6 +30,8 @@ COMPOSITES = frozenset(
      "JCC", "DLN", "FC", "OG", "RPT", "VID", "CM", "AUI", "PT", "UVC", "TUA", "SRT", "NR", "RI")
 )  # fmt: skip
 ATTACHED = frozenset(("ED", "RP"))
+BESIDE = (6, 7, 8, 10, 17, 18, 19, 20, 21, 26, 29, 30, 32, 33)
+"""Fields of an OBX that only an Observation has elements for: what becomes something else lists them."""
 KNOWN = TEXT | CODED | PLAIN_CODES | TIMES | NAMES | COMPOSITES | ATTACHED | {"NM", "SN", "TM", "DR"}
 _NULL = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -48,6 +51,9 @@ def type_of(d: Draft, s: Segment) -> str:
     if chosen in KNOWN:
         return str(chosen)
     parts = raw.split(d.message.component)
+    if s.get(6) and number(d.text(raw)) is not None:
+        d.warn(code, s, 2, "read as a number: it has a unit")
+        return "NM"
     named = len(parts) > 2 and parts[0] and parts[2] and not d.system(d.text(parts[2])).startswith("urn:hie:system:")
     d.warn(code, s, 2, "read as coded value" if named else "read as text")
     return "CWE" if named else "ST"
@@ -95,6 +101,10 @@ def _one(d: Draft, s: Segment, kind: str, raw: str, rep: int) -> dict[str, Any]:
         if found := clock(text):
             return {"valueTime": found}
         return {"valueString": text} if text else {}
+    if kind == "CQ" and (amount := quantity(d, s, 5, raw, rep, s.get(6), 6)):
+        return {"valueQuantity": amount}
+    if kind == "NR" and (span := _between(d, s, raw)):
+        return {"valueRange": span}
     if kind == "DR":
         span = period(d, s, 5, raw, rep)
         return {"valuePeriod": span} if span else {}
@@ -114,15 +124,33 @@ def _one(d: Draft, s: Segment, kind: str, raw: str, rep: int) -> dict[str, Any]:
     return {"valueString": text} if text else {}
 
 
+def _between(d: Draft, s: Segment, raw: str) -> dict[str, Any] | None:
+    """An NR: lowest and highest number."""
+    low, _, high = raw.partition(d.message.component)
+    made: dict[str, Any] = {}
+    for key, part in (("low", low), ("high", high)):
+        if text := d.text(part):
+            if (edge := number(text)) is None:
+                return None
+            made[key] = {"value": edge}
+            if s.get(6):
+                unit(d, s, 6, s.fields[6], made[key])
+    return made or None
+
+
 def _numeric(d: Draft, s: Segment, raw: str, rep: int) -> dict[str, Any]:
-    text = d.text(raw)
+    text = d.text(raw.rstrip(d.message.component))
     found = number(text) if text else None
+    made: dict[str, Any] = {}
     if found is None:
-        if text:
+        if not text:
+            return {}
+        if not (bound := _LIMIT.match(text)) or (found := number(bound[2])) is None:
             d.warn("value-not-numeric", s, 5, "OBX-2 says NM, the value is no number: kept as text", rep)
             return {"valueString": readable(d, raw)}
-        return {}
-    made: dict[str, Any] = {"value": found}
+        d.warn("value-not-numeric", s, 5, "OBX-2 says NM, the value has a comparator: read as a bound", rep)
+        made = {"extension": [{"url": ORIGINAL_TEXT_URL, "valueString": text}], "comparator": bound[1]}
+    made["value"] = found
     if s.get(6):
         unit(d, s, 6, s.fields[6], made)
     return {"valueQuantity": made}
@@ -168,7 +196,7 @@ def range_of(d: Draft, s: Segment) -> list[dict[str, Any]]:
         if not text:
             continue
         one: dict[str, Any] = {}
-        low, high = _edges(text)
+        low, high = _edges(_bare(d, s, text))
         for key, edge in (("low", low), ("high", high)):
             if edge is not None:
                 one[key] = {"value": edge}
@@ -179,6 +207,14 @@ def range_of(d: Draft, s: Segment) -> list[dict[str, Any]]:
     return made
 
 
+def _bare(d: Draft, s: Segment, text: str) -> str:
+    """The range without the unit that some repeat behind it ("70-99 mg/dL"), if it is the unit of OBX-6."""
+    if text[-1].isdigit() or text[-1] == ")":
+        return text
+    named = [n for part in s.get(6).split(d.message.component) if (n := d.text(part)) and text.endswith(n)]
+    return text[: -len(max(named, key=len))] if named else text
+
+
 @lru_cache(maxsize=4096)
 def _edges(text: str) -> tuple[int | float | None, int | float | None]:
     """Low and high of a range that is clearly one of numbers."""
@@ -187,9 +223,10 @@ def _edges(text: str) -> tuple[int | float | None, int | float | None]:
         return (None, None) if low is None or high is None or low > high else (low, high)
     if bound := _BOUND.match(text):
         edge = number(bound[2])
-        return (edge, None) if bound[1] in (">", ">=") else (None, edge)
+        return (edge, None) if bound[1] in (">", ">=", "≥") else (None, edge)
     return None, None
 
 
-_RANGE = re.compile(r"\s*([+-]?\d*\.?\d+)\s*(?:-|–|to)\s*([+-]?\d*\.?\d+)\s*\Z")
-_BOUND = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?\d*\.?\d+)\s*\Z")
+_LIMIT = re.compile(r"(<=|>=|<|>)\s*([+-]?\d*\.?\d+)\Z")
+_RANGE = re.compile(r"\s*[(\[]?\s*([+-]?\d*\.?\d+)\s*(?:-|–|to)\s*([+-]?\d*\.?\d+)\s*[)\]]?\s*\Z")
+_BOUND = re.compile(r"\s*[(\[]?\s*(<=|>=|<|>|≤|≥)\s*([+-]?\d*\.?\d+)\s*[)\]]?\s*\Z")

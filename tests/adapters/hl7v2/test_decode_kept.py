@@ -88,6 +88,7 @@ def test_the_build_of_a_program_identifies_it() -> None:
     assert device["identifier"] == [{"value": "3.1.0.77"}]
 
 
-def test_an_unresolved_parent_result_keeps_its_words_and_lists_its_code() -> None:
+def test_an_unresolved_parent_result_keeps_its_words_and_its_code_on_the_reference() -> None:
     found = record(header(), PID, "OBR|1|P1|F1|718-7^Hb^LN|||20240304||||||||||||||||||F|600-7&Culture&LN^1")
-    assert "OBR[1]-26.1" in lost(found)
+    assert only(found, "ServiceRequest")["supportingInfo"] == [{"type": "Observation", "display": "Culture (600-7) 1"}]
+    assert not {place for place in lost(found) if place.startswith("OBR[1]-26")}
