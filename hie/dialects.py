@@ -40,9 +40,15 @@ class Dialects:
         """Of a configured feed. Raises KeyError for another."""
         return self._contexts[feed]
 
-    def answered(self, feed: str, sender: str, system: str, code: str) -> bool:
-        """Whether the code tables say something of a code that `sender` ("APPLICATION|FACILITY") sends by `feed`."""
+    def answered(self, kind: str, feed: str, sender: str, system: str, code: str) -> bool:
+        """Whether the site says something of what `sender` ("APPLICATION|FACILITY") sends by `feed`: of a code by a code table,
+        of a place by a rule for its field."""
         application, _, facility = sender.partition("|")
+        if kind == "field":
+            context = self._contexts.get(feed, FeedContext()).of(application, facility)
+            field = code.partition(".")[0]
+            rules = {**context.overrides.get("fields", {}), **context.overrides.get("moves", {})}
+            return field in rules or field.partition("-")[0] in rules
         for wanted, where, said in self._tables.get(feed, ()):
             if fnmatchcase(application, wanted) and fnmatchcase(facility, where):
                 return said.answered(system, code)

@@ -8,7 +8,7 @@ apply        attribute -> remember -> route -> queue   in the commit that also m
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ from hie.record import body, versions
 from hie.routing import Contents, Router
 from hie.sections import Feed
 from hie.settings import Settings
-from hie.store import epochs, tables, work_items
+from hie.store import epochs, tables, unmapped, work_items
 from hie.store.rows import Rows
 from hie.task import Task
 from hie.understand import Part, Understood
@@ -76,6 +76,7 @@ class Pipeline:
         self.taps = frozenset(feed.name for feed in settings.feeds if feed.tap)
         self.history = frozenset(feed.name for feed in settings.feeds if feed.priority == "backfill")
         self.configuration = settings.hash
+        self.tally = unmapped.Tally()
         self._contexts = {
             feed.name: (settings.dialects.context(feed.name), self.directory.types.get(feed.participant, frozenset()))
             for feed in settings.feeds
@@ -228,9 +229,9 @@ class Pipeline:
                 )
         return queued
 
-    @staticmethod
-    def _note_work(connection: Connection, parts: Sequence[tuple[Step, Part]], now: float) -> None:
-        """Codes that no label rule covers: a work list for people, which blocks nothing."""
+    def _note_work(self, connection: Connection, parts: Sequence[tuple[Step, Part]], now: float) -> None:
+        """Codes that no label rule covers, codes and fields without a standard meaning: work lists for people, which block
+        nothing."""
         seen: dict[tuple[str, str], list[str]] = {}
         for step, part in parts:
             for code in part.unclassified:
@@ -241,6 +242,7 @@ class Pipeline:
             [(code, feed, len(messages), messages[-1]) for (code, feed), messages in seen.items()],
             now,
         )
+        self.tally.note(connection, _unmapped(parts), now)
 
     @staticmethod
     def queue(connection: Connection, queued: Sequence[outbox.Queued], applied: Applied) -> None:
@@ -319,6 +321,16 @@ class Pipeline:
     def participant(self, feed: str) -> str:
         found: Feed | None = self.feeds.get(feed)
         return found.participant if found else ""
+
+
+def _unmapped(parts: Sequence[tuple[Step, Part]]) -> Iterator[tuple[unmapped.Key, int, str]]:
+    for step, part in parts:
+        envelope = step.envelope
+        sender = part.sender[:128] if part.sender.isprintable() else "?"
+        for system, code in part.local:
+            yield unmapped.Key(unmapped.CODE, envelope.feed, sender, system, code), 1, envelope.message_id
+        for place, times in part.places:
+            yield unmapped.Key(unmapped.FIELD, envelope.feed, sender, "", place), times, envelope.message_id
 
 
 _RECORD = Rows(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adapters.hl7v2 import deletion
 from adapters.hl7v2.codes import THO
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import as_key
+from adapters.hl7v2.overrides import noticed, prepared
 from adapters.hl7v2.patient import leading, subject
 from adapters.hl7v2.reader import Message, Segment, read
 from adapters.hl7v2.rules import rules_for
@@ -26,13 +28,16 @@ def decode(raw: bytes, context: FeedContext) -> Iterator[Record]:
     Raises hie.errors.DecodeError where there is no readable MSH; among several messages, after the others were given.
     """
     index = 0
+    nulls = b'""' in raw
     for message in read(raw, context.charset):
-        for record in _records(message, context, index):
+        for record in _records(message, context, index, nulls):
             yield record
             index += 1
 
 
-def _records(message: Message, context: FeedContext, index: int) -> Iterator[Record]:
+def _records(message: Message, context: FeedContext, index: int, nulls: bool) -> Iterator[Record]:
+    if context.senders or context.overrides:
+        context = prepared(message, context)
     head, groups = _groups(message)
     for at, group in enumerate(groups):
         d = _draft(message, context)
@@ -42,8 +47,10 @@ def _records(message: Message, context: FeedContext, index: int) -> Iterator[Rec
         if pid is not None:
             d.patient = subject(d, pid)
         walk_head = head if at == 0 else [s for s in head if s.name in ("MSH", "SFT", "EVN")]
+        _pair(d, groups, at)
+        if nulls:
+            deletion.told(d, head + group if at == 0 else group)
         if at == 0:
-            _pair(d, groups)
             for s in message.envelope:  # what FHS and BHS say of the whole batch has no place in one message's record
                 if s.name in ("FHS", "BHS"):
                     for n, sent in enumerate(s.fields):
@@ -87,8 +94,6 @@ def _draft(message: Message, context: FeedContext) -> Draft:
     event = f"{code}^{trigger}" if trigger else code
     sender = "|".join(message.text(f.partition(c)[0]) for f in (application, facility))
     scope = f"{context.feed}|{message.text(application)}|{message.text(facility)}"
-    if context.senders:
-        context = context.of(*sender.split("|", 1))
     d = Draft(message, context, event, sender, scope)
     d.rules = rules_for(context.overrides)
     d.control_id = message.text(msh.get(10))
@@ -138,15 +143,33 @@ def _mark(d: Draft) -> None:
 _PAIRS = {"A24": StatementKind.LINK, "A37": StatementKind.UNLINK}
 
 
-def _pair(d: Draft, groups: list[list[Segment]]) -> None:
-    """A24 and A37: the two patients of the message are, or are not, one person."""
+def _pair(d: Draft, groups: list[list[Segment]], at: int) -> None:
+    """A24 and A37: the two patients of the message are, or are not, one person. The first record states it to the person
+    index; each says it of its patient: a link to the other, or, as FHIR cannot say that there is none, a warning."""
     kind = _PAIRS.get(d.event.partition("^")[2])
     pids = [s for group in groups for s in group if s.name == "PID"]
-    if kind is None or len(pids) < 2:
+    if kind is None or len(pids) < 2 or len(groups) < 2 or d.patient is None or at > 1:
         return
     first, second = (leading(d, pid) for pid in pids[:2])
-    if first is not None and second is not None:
+    if first is None or second is None:
+        return
+    if at == 0:
         d.statements.append(IdentityStatement(kind, as_key(first), as_key(second)))
+    if kind is StatementKind.UNLINK:
+        d.warn("persons-unlinked", pids[at], 3, "the sender says that the two patients of this message are two persons")
+        return
+    other = subject(d, pids[1 - at])
+    if other == d.patient:
+        return
+    link = [{"other": other, "type": "seealso"}]
+    d.resources[d.patient["reference"]] = {**_patient(d.patient), "link": link}
+    known = {**_patient(other), "identifier": [second if at == 0 else first]}
+    d.resources[other["reference"]] = {**known, "link": [{"other": dict(d.patient), "type": "seealso"}]}
+    d.source(pids[1 - at], d.resources[other["reference"]])
+
+
+def _patient(reference: dict[str, str]) -> Resource:
+    return {"resourceType": "Patient", "id": reference["reference"].partition("/")[2]}
 
 
 def _record(d: Draft, head: list[Segment], group: list[Segment], index: int, first: bool) -> Record:
@@ -154,6 +177,8 @@ def _record(d: Draft, head: list[Segment], group: list[Segment], index: int, fir
     if d.processing != "P":
         _mark(d)
     resources = _emit(d)
+    if d.context.overrides:
+        d.lost = noticed(d.lost, d.context.overrides)
     warnings = d.message.warnings + d.warnings
     return Record(
         index=index,

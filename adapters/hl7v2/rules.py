@@ -22,6 +22,8 @@ Put = Callable[[Draft, Segment, int, str, Resource], None]
 Entry = tuple[tuple[str, str, Put | None], ...]
 """(resource type, element path, put) of every row of a field; put None: read by code."""
 Rules = dict[str, list[Entry | None]]
+STRUCTURE = "structure"
+"""A row that says nothing of its own: counters, and what a site passes over on purpose."""
 Marked = dict[str, tuple[list[Entry | None], tuple[int, ...]]]
 
 
@@ -52,7 +54,7 @@ def _compile(found: tuple[Row, ...]) -> Rules:
     for row in found:
         entries = made.setdefault(row.segment, [])
         entries.extend([None] * (row.field + 1 - len(entries)))
-        put = None if row.how in ("python", "structure") else _put(row)
+        put = None if row.how in ("python", STRUCTURE) else _put(row)
         entries[row.field] = (*(entries[row.field] or ()), (row.kind, row.path, put))
     return made
 
@@ -93,11 +95,13 @@ def builtin() -> Marked:
 def _with(overrides: tuple[tuple[str, str], ...]) -> Marked:
     made: Rules = {name: list(entries) for name, entries in _builtin().items()}
     for place, target in overrides:
-        element, _, how = target.partition(" ")
+        element, _, how = target.strip().partition(" ")
+        if element == STRUCTURE and ("." in place or "-" not in place):
+            continue  # a component or a whole segment: only that it is passed over is not said any more
         row = Row(place, "site", element, how)
         entries = made.setdefault(row.segment, [])
         entries.extend([None] * (row.field + 1 - len(entries)))
-        entries[row.field] = ((row.kind, row.path, _put(row)),)
+        entries[row.field] = ((row.kind, row.path, None if element == STRUCTURE else _put(row)),)
     return _marked(made)
 
 

@@ -28,6 +28,8 @@ class Capability(StrEnum):
     """Feeds, queues, deliveries, a message's life: states and reasons, no content."""
     QUEUES_MANAGE = "queues-manage"
     """Pause, redeliver, reprocess, release, purge."""
+    CODES_READ = "codes-read"
+    """Local codes and unread fields of each sender, with counts: no content."""
     CONTENT_READ = "content-read"
     """See what a message says, with a reason that is written down."""
     EXPLAIN = "explain"
@@ -95,9 +97,17 @@ _C = Capability
 
 CAPABILITIES: Final[dict[Role, frozenset[Capability]]] = {
     Role.ADMINISTRATOR: frozenset(
-        {_C.ACCESS_MANAGE, _C.QUEUES_READ, _C.QUEUES_MANAGE, _C.METRICS_READ, _C.STATUS_READ, _C.POLICY_CHANGE}
+        {
+            _C.ACCESS_MANAGE,
+            _C.QUEUES_READ,
+            _C.QUEUES_MANAGE,
+            _C.CODES_READ,
+            _C.METRICS_READ,
+            _C.STATUS_READ,
+            _C.POLICY_CHANGE,
+        }
     ),
-    Role.OPERATOR: frozenset({_C.QUEUES_READ, _C.QUEUES_MANAGE, _C.METRICS_READ, _C.STATUS_READ}),
+    Role.OPERATOR: frozenset({_C.QUEUES_READ, _C.QUEUES_MANAGE, _C.CODES_READ, _C.METRICS_READ, _C.STATUS_READ}),
     Role.PRIVACY_OFFICER: frozenset(
         {
             _C.CONSENT_READ,
@@ -113,6 +123,7 @@ CAPABILITIES: Final[dict[Role, frozenset[Capability]]] = {
             _C.CONTENT_READ,
             _C.EXPLAIN,
             _C.QUEUES_READ,
+            _C.CODES_READ,
             _C.STATUS_READ,
         }
     ),

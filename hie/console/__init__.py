@@ -9,6 +9,7 @@ from hie.access.roles import Capability
 from hie.console import (
     assets,
     audit,
+    codes,
     deadletters,
     deliveries,
     feeds,
@@ -52,6 +53,8 @@ def routes() -> list[BaseRoute]:
         Guarded("/console/repairs", repairs.listed, capability=C.QUEUES_READ),
         Guarded("/console/repairs/{id}/stop", repairs.stop, capability=C.QUEUES_MANAGE, methods=POST),
         Guarded("/console/repairs/{id}/resume", repairs.resume, capability=C.QUEUES_MANAGE, methods=POST),
+        Guarded("/console/codes", codes.codes, capability=C.CODES_READ),
+        Guarded("/console/codes/export", codes.export, capability=C.CODES_READ),
         Guarded("/console/audit", audit.audit, capability=C.AUDIT_READ),
         Guarded("/console/audit/check", audit.check, capability=C.AUDIT_READ, methods=POST),
         Guarded("/console/settings", settings.settings, capability=C.STATUS_READ),

@@ -24,7 +24,7 @@ async def feeds(request: Request, _: Principal) -> Response:
         queue = states.waiting(connection, node.var)
         feeds = states.feeds(connection, node.settings, queue, now)
         subscribers = states.subscribers(connection, node.settings, now)
-        return feeds, subscribers, queue.total, needs(connection, feeds, subscribers)
+        return feeds, subscribers, queue.total, needs(connection, node.settings, feeds, subscribers, now)
 
     try:
         rows, subscribers, waiting, needed = await node.query(work)

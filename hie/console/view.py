@@ -37,6 +37,7 @@ PAGES = (
     ("deadletters", "/console/deadletters", "Dead letters", Capability.QUEUES_READ),
     ("quarantine", "/console/quarantine", "Quarantine", Capability.QUEUES_READ),
     ("repairs", "/console/repairs", "Repairs", Capability.QUEUES_READ),
+    ("codes", "/console/codes", "Codes", Capability.CODES_READ),
     ("audit", "/console/audit", "Audit", Capability.AUDIT_READ),
     ("settings", "/console/settings", "Settings", Capability.STATUS_READ),
 )

@@ -285,6 +285,24 @@ work_item = Table(
     Column("example", String(32), nullable=False, default=""),
 )
 
+unmapped = Table(
+    "unmapped",
+    metadata,
+    # what the decoders could not give a standard meaning: the work list of codes and fields, counted by sender
+    # code: a local code of `system`; field: a place whose value reached no resource
+    Column("kind", String(8), primary_key=True),
+    Column("feed", String(64), primary_key=True),
+    Column("sender", String(128), primary_key=True),
+    # of a code: a URI, HL70069, OBX-3, or - where it came without; of a field: empty
+    Column("system", String(200), primary_key=True),
+    # never free text: hie.codes.untranslated
+    Column("code", String(200), primary_key=True),
+    Column("seen", BigInteger, nullable=False),
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("example", String(32), nullable=False),
+)
+
 repair = Table(
     "repair",
     metadata,

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from hie.settings import Settings
 from hie.store import repairs
 from hie.store.tables import delivery, message, repair, work_item
-from hie.web.states import DEAD, REFUSED, FeedState, SubscriberState, Word
+from hie.web.states import DEAD, REFUSED, WEEK, FeedState, SubscriberState, Word
+from hie.worklist import waiting, worklist
 
 
 class Need(NamedTuple):
@@ -39,11 +41,18 @@ _UNREAD = select(func.sum(work_item.c.seen).label("n"), func.min(work_item.c.fir
 _STOPPED = select(repair).where(repair.c.state == repairs.STOPPED).order_by(repair.c.id)
 
 
-def needs(connection: Connection, feeds: Sequence[FeedState], subscribers: Sequence[SubscriberState]) -> list[Need]:
+def needs(
+    connection: Connection,
+    settings: Settings,
+    feeds: Sequence[FeedState],
+    subscribers: Sequence[SubscriberState],
+    now: float,
+) -> list[Need]:
     """Worst first; empty where nothing does."""
     found = [_feed(state) for state in feeds if state.word in (Word.STUCK, Word.SILENT, Word.DEGRADED)]
     found += [_subscriber(s) for s in subscribers if s.word in (Word.STUCK, Word.PAUSED)]
     found += _lists(connection)
+    found += _codes(connection, settings, now)
     urgency = list(Word)
     return sorted(found, key=lambda need: (urgency.index(need.word), need.since or 0.0))
 
@@ -62,6 +71,17 @@ def _subscriber(state: SubscriberState) -> Need:
         why = f"paused: {state.pause_reason or 'no reason was given'}; {why}"
     since = state.paused_at if state.word is Word.PAUSED else state.oldest
     return Need(state.word, f"subscriber {state.name}", why, since, f"/console/deliveries/{state.name}", "look")
+
+
+def _codes(connection: Connection, settings: Settings, now: float) -> list[Need]:
+    """Local codes that came up lately: older ones are known to wait, and are on their page."""
+    new = [item for item in waiting(worklist(connection, settings, since=now - WEEK)) if item.first_at >= now - WEEK]
+    if not new:
+        return []
+    feeds = sorted({item.feed for item in new})
+    from_ = f"feed {feeds[0]}" if len(feeds) == 1 else f"{len(feeds)} feeds"
+    why = f"{len(new)} local {'code' if len(new) == 1 else 'codes'} of {from_}, first seen this week, have no standard meaning"
+    return [Need(Word.DEGRADED, "codes", why, min(item.first_at for item in new), "/console/codes", "look")]
 
 
 def _lists(connection: Connection) -> list[Need]:
