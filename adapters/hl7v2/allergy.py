@@ -35,8 +35,20 @@ def allergy(d: Draft, s: Segment) -> None:
     if s.name == "IAM":
         _iam(d, s, made)
     fill(d, s, made)
+    _none_known(d, made)
     if s.name == "IAM" and "type" not in made and d.first(s.get(9)) == "CT":
         d.lose(s, 9)
+
+
+def _none_known(d: Draft, made: dict[str, Any]) -> None:
+    """NKDA and the like, written as an allergen: the statement of absence gets its code beside the words sent."""
+    code = made.get("code", {})
+    words = [code.get("text", "")]
+    for coding in code.get("coding", ()):
+        words += (coding.get("display", ""), coding.get("code", ""))
+    known = next((k for w in words if w and (k := d.coded("nka", "".join(filter(str.isalpha, w.upper()))))), None)
+    if known and not any(coding.get("system") == known[0] for coding in code.get("coding", ())):
+        code.setdefault("coding", []).append({"system": known[0], "code": known[1]})
 
 
 def _category(d: Draft, s: Segment, made: dict[str, Any]) -> None:
@@ -67,7 +79,9 @@ def _reactions(d: Draft, s: Segment, made: dict[str, Any]) -> None:
         known = d.coded("0128", sent)
         if known is not None:
             severity = known[1]
-        elif sent.upper() != "U":
+        elif sent.upper() == "U":
+            made["criticality"] = "unable-to-assess"
+        else:
             d.warn("code-not-mapped", s, 4, "the severity is not in table 0128")
             d.lose(s, 4)
     if reactions:

@@ -37,9 +37,14 @@ def xad(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, Any] 
     if lines:
         made["line"] = lines
     for at, key in ((2, "city"), (3, "state"), (4, "postalCode"), (5, "country"), (8, "district")):
-        if at < size and parts[at] and (value := d.text(parts[at].partition(d.message.component)[0])):
-            pieces = value.split(d.message.sub)
-            made[key] = pieces[0] or pieces[-1]
+        if at < size and parts[at] and (value := d.text(parts[at])):
+            if d.message.sub in value:  # a code with its name: from 2.7 on some of these are coded
+                pieces = value.split(d.message.sub)
+                value = pieces[0] or pieces[1]
+                if any(pieces[2:]) or (pieces[0] and pieces[1] not in ("", value)):
+                    d.lose(s, n, rep, at + 1)
+            if value:
+                made[key] = value
     if size > 6:
         if kind := d.text(parts[6]):
             found = d.coded("0190", kind)

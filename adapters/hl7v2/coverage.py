@@ -33,6 +33,12 @@ def first_of(d: Draft, s: Segment, n: int) -> str:
 
 
 def in1(d: Draft, s: Segment) -> None:
+    if not any(raw and raw != '""' for raw in s.fields[2:]):  # nothing is said of a plan, or it is deleted: no coverage
+        d.now.pop("coverage", None)
+        d.now.pop("insured", None)
+        d.source(s, d.now.get("patient") or d.now.get("header"))
+        return
+    d.now.pop("insured", None)
     plan = d.first(s.get(2))
     policy, insured = d.first(s.get(36)), d.first(s.get(49))
     payer_name = d.first(s.get(4)) or d.first(s.get(3))

@@ -158,18 +158,9 @@ def _pair(d: Draft, groups: list[list[Segment]], at: int) -> None:
     if kind is StatementKind.UNLINK:
         d.warn("persons-unlinked", pids[at], 3, "the sender says that the two patients of this message are two persons")
         return
-    other = subject(d, pids[1 - at])
-    if other == d.patient:
-        return
-    link = [{"other": other, "type": "seealso"}]
-    d.resources[d.patient["reference"]] = {**_patient(d.patient), "link": link}
-    known = {**_patient(other), "identifier": [second if at == 0 else first]}
-    d.resources[other["reference"]] = {**known, "link": [{"other": dict(d.patient), "type": "seealso"}]}
-    d.source(pids[1 - at], d.resources[other["reference"]])
-
-
-def _patient(reference: dict[str, str]) -> Resource:
-    return {"resourceType": "Patient", "id": reference["reference"].partition("/")[2]}
+    # by its number: the other patient is told in the other record, and not half told here
+    other = {"type": "Patient", "identifier": second if at == 0 else first}
+    d.now["link"] = [{"other": other, "type": "seealso"}]
 
 
 def _record(d: Draft, head: list[Segment], group: list[Segment], index: int, first: bool) -> Record:

@@ -52,7 +52,7 @@ def cx(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, kind: str = "") -> 
     if size > 5:
         facility = d.text(parts[5].partition(d.message.sub)[0])
         if parts[5]:
-            assigner = _assigner(d, parts[5], namespace)
+            assigner = assigned_by(d, parts[5], namespace)
             if assigner:
                 made["assigner"] = assigner
                 namespace = ""
@@ -82,11 +82,14 @@ def _names(namespace: str, uri: str) -> bool:
     return bool(namespace) and not uri.endswith(namespace) and namespace not in ("NPI", "SSA", "USSSA")
 
 
-def _assigner(d: Draft, raw: str, namespace: str) -> dict[str, Any] | None:
+def assigned_by(d: Draft, raw: str, namespace: str) -> dict[str, Any] | None:
+    """The facility that gave a number (an HD) -> Reference(Organization): its name, and its universal id."""
     uri, name = d.authority(raw)
     made: dict[str, Any] = {}
     if uri and not uri.endswith(name or "\x00"):
         made["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
+    elif d.message.sub in raw and (universal := d.text(raw.split(d.message.sub)[1])):
+        made["identifier"] = {"value": universal}
     shown = name or namespace
     if shown:
         made["display"] = shown
@@ -96,8 +99,15 @@ def _assigner(d: Draft, raw: str, namespace: str) -> dict[str, Any] | None:
 def also(d: Draft, made: dict[str, Any], universal: str) -> None:
     """A universal id that the system's URI does not show (a DNS name beside a namespace, no OID) is the assigner's."""
     text = d.text(universal) if universal else ""
-    if text and text.lower() not in made.get("system", "").lower() and not d.context.authorities.get(text):
-        made.setdefault("assigner", {}).setdefault("identifier", {"value": text})
+    system = made.get("system", "")
+    if (
+        not text
+        or text.lower() in system.lower()
+        or (system and d.oid_system(text) == system)
+        or d.context.authorities.get(text)
+    ):
+        return
+    made.setdefault("assigner", {}).setdefault("identifier", {"value": text})
 
 
 def ei(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, kind: str = "") -> dict[str, Any] | None:

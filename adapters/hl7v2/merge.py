@@ -14,6 +14,7 @@ from adapters.hl7v2.patient import identifier_id
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.related import account
 from adapters.hl7v2.rules import fill
+from hie.fhir.ids import resource_id
 from hie.model import IdentityStatement, Resource, StatementKind
 
 MERGES = frozenset(("A18", "A30", "A34", "A36", "A39", "A40"))
@@ -85,6 +86,10 @@ def _prior(d: Draft, s: Segment, patient: Resource | None, trigger: str) -> Reso
     if identity is None:
         return None
     # A35, A41, A06 and the rest speak of accounts and visits: a prior patient of another number stays a person of his own
+    if (
+        trigger not in MERGES
+    ):  # he lives on under his number: what is known of him elsewhere must not become this little
+        identity = resource_id(d.scope, "Patient", "former holder", identity)
     prior = d.resources.setdefault(f"Patient/{identity}", {"resourceType": "Patient", "id": identity})
     prior["identifier"] = found
     if trigger in MERGES:

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.hl7v2.contacts import xad
 from adapters.hl7v2.draft import Draft
-from adapters.hl7v2.identifiers import BY_TYPE, CHECK_DIGIT, also, typed
+from adapters.hl7v2.identifiers import BY_TYPE, CHECK_DIGIT, also, assigned_by, typed
 from adapters.hl7v2.names import core, written
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.times import period, put_time
@@ -83,8 +83,8 @@ def _number(d: Draft, s: Segment, n: int, parts: list[str], rep: int, value: str
     made["value"] = value
     if size > 10 and parts[10]:
         made["_value"] = {"extension": [{"url": CHECK_DIGIT, "valueString": d.text(parts[10])}]}
-    if size > 13 and parts[13] and (facility := d.authority(parts[13])[1]):
-        made["assigner"] = {"display": facility}
+    if size > 13 and parts[13] and (issuer := assigned_by(d, parts[13], "")):
+        made["assigner"] = issuer
     elif namespace and not uri.endswith(namespace) and namespace not in ("NPI", "SSA", "USSSA"):
         made["assigner"] = {"display": namespace}
     if size > 8 and d.message.sub in parts[8]:
@@ -143,8 +143,6 @@ def organization(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, address: 
         uri = namespace = ""
         if size > 5 and parts[5]:
             uri, namespace = d.authority(parts[5])
-            if not uri.startswith("urn:hie:authority:") or not namespace:
-                pass
         if uri:
             identifier["system"] = uri
         elif size > 6 and d.text(parts[6]) == "NPI":
@@ -152,6 +150,8 @@ def organization(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, address: 
         identifier["value"] = value
         if namespace and not uri.endswith(namespace):
             identifier["assigner"] = {"display": namespace}
+        if size > 5 and d.message.sub in parts[5]:
+            also(d, identifier, parts[5].split(d.message.sub)[1])
         if size > 9 and parts[9] and parts[2] and parts[2] != parts[9]:
             d.lose(s, n, rep, 3)
     for at in (1, 3, 4, 7, 8):
@@ -214,7 +214,8 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
                 }
             )
     uri, facility = d.authority(parts[3]) if parts[3] else ("", "")
-    comprehensive = d.text(parts[9].partition(d.message.sub)[0])
+    entity, _, assigner = parts[9].partition(d.message.sub)
+    comprehensive = d.text(entity)
     description = d.text(parts[8])
     if not chain and not description and not comprehensive and not facility and not uri:
         d.rest(s, n, rep, parts, 0)
@@ -234,12 +235,18 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
         resource["name"] = facility
     if description:
         resource["description"] = description
-    _organised(d, resource, uri, facility)
+    _organised(d, resource, uri, facility, parts[3])
     if comprehensive:
-        identifier = {"value": comprehensive}
-        if parts[10] and (assigned := d.authority(parts[10])[0]):
-            identifier = {"system": assigned, "value": comprehensive}
+        identifier: dict[str, Any] = {"value": comprehensive}
+        for at, raw_authority in ((10, assigner), (11, parts[10])):  # PL-10.2 on, else PL-11
+            if raw_authority and (assigned := d.authority(raw_authority)[0]):
+                if identifier.setdefault("system", assigned) != assigned:
+                    d.lose(s, n, rep, at)
+                else:
+                    also(d, identifier, [*raw_authority.split(d.message.sub), ""][1])
         resource["identifier"] = [identifier]
+    elif parts[10]:
+        d.lose(s, n, rep, 11)
     if status := d.text(parts[4]):
         resource["operationalStatus"] = {"code": status}
     if kind := d.text(parts[5]):
@@ -252,11 +259,15 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
     return dict(made)
 
 
-def _organised(d: Draft, resource: Resource, uri: str, facility: str) -> None:
+def _organised(d: Draft, resource: Resource, uri: str, facility: str, raw: str) -> None:
     """PL-4, the facility, manages the place."""
     managing: dict[str, Any] = {}
     if uri and not (facility and uri.startswith("urn:hie:authority:")):
         managing["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
+    else:
+        pieces = [d.text(piece) for piece in raw.split(d.message.sub)]
+        if len(pieces) > 1 and pieces[1]:  # a universal id that is none of a kind that has a URI
+            managing["identifier"] = {"value": pieces[1]}
     if facility:
         managing["display"] = facility
     if managing:

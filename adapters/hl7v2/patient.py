@@ -62,6 +62,8 @@ def pid(d: Draft, s: Segment) -> None:
     d.now["patient"] = patient
     d.owner = patient
     d.source(s, patient)
+    if (link := d.now.pop("link", None)) is not None:
+        patient["link"] = link
     known: list[dict[str, Any]] = patient.setdefault("identifier", [])
     for n in (3, 2, 4):
         if raw := s.get(n):

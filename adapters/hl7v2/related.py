@@ -23,7 +23,7 @@ def person_key(d: Draft, s: Segment, name_field: int) -> str:
 
 def nk1(d: Draft, s: Segment) -> None:
     patient = d.now.get("patient")
-    own = [n for n, raw in enumerate(s.fields) if n > 1 and raw and n not in _OF_ORGANIZATION]
+    own = [n for n, raw in enumerate(s.fields) if n > 1 and raw and raw != '""' and n not in _OF_ORGANIZATION]
     person: Resource | None = None
     if own and d.patient:
         person = d.unique("RelatedPerson", d.patient["reference"], person_key(d, s, 2) or s.get(1), d.first(s.get(3)))

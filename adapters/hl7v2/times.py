@@ -24,6 +24,10 @@ TEXTS = {
 }
 
 
+PRECISE = {"Y": 4, "L": 6, "D": 8, "H": 10, "M": 12}
+"""TS.2, degree of precision -> digits that count: what follows them is filling. HL7 v2.3 section 2.8.45."""
+
+
 @lru_cache(maxsize=16384)
 def _read(text: str, zone: str | None, offset: str) -> FhirTime:
     if text[:4] < "1800":
@@ -35,9 +39,12 @@ def _read(text: str, zone: str | None, offset: str) -> FhirTime:
 
 
 def time_of(d: Draft, raw: str) -> FhirTime:
-    """The time in the first component of `raw`."""
-    text = raw.partition(d.message.component)[0]
-    return _read(d.text(text), d.context.timezone, d.zone_offset)
+    """The time in the first component of `raw`, as far as the second (up to version 2.5) says that it is precise."""
+    text, _, degree = raw.partition(d.message.component)
+    text = d.text(text)
+    if degree in PRECISE:
+        text = text[: PRECISE[degree]]
+    return _read(text, d.context.timezone, d.zone_offset)
 
 
 def put_time(
@@ -66,6 +73,9 @@ def put_date(
 ) -> bool:
     """As `put_time` for elements of type `date`: a time of day that was sent and is not zero is listed."""
     text = d.first(raw)
+    degree = raw.partition(d.message.component)[2]
+    if degree in PRECISE:
+        text = text[: PRECISE[degree]]
     time = _read(text[:8], None, "") if text[:8].isdigit() else _read(text, None, "")
     if not time.value:
         if text:

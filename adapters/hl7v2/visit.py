@@ -257,7 +257,7 @@ def pv2(d: Draft, s: Segment) -> None:
     participants(d, s, 13, "REF", encounter)
     for rep, part in d.repeats(s.get(1)) if s.get(1) else ():
         if place := location(d, s, 1, part, rep):
-            encounter.setdefault("location", []).append({"location": place, "status": "planned"})
+            encounter.setdefault("location", []).append({"location": place})  # it was planned, and is no longer
     for n, name in ((8, "plannedStartDate"), (9, "plannedEndDate")):
         if raw := s.get(n):
             held: dict[str, Any] = {}

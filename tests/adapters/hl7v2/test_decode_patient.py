@@ -158,7 +158,14 @@ def test_a_changed_number_stays_with_its_person() -> None:
 def test_link_and_unlink(event: str, kind: StatementKind) -> None:
     found = records(header(f"ADT^{event}"), PID, PID.replace("448812^^^NORTH", "7^^^SOUTH"))
     assert [s.kind for r in found for s in r.statements] == [kind]
-    assert all("link" not in p for r in found for p in every(r, "Patient"))
+    linked = [
+        (link["type"], link["other"]["identifier"]["value"])
+        for r in found
+        for p in every(r, "Patient")
+        for link in p.get("link", ())
+    ]
+    assert linked == ([("seealso", "7"), ("seealso", "448812")] if event == "A24" else [])
+    assert all(("persons-unlinked" in codes(r)) == (event == "A37") for r in found)
 
 
 def test_allergies_without_a_reaction_and_without_a_code() -> None:
