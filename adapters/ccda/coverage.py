@@ -13,7 +13,7 @@ from adapters.ccda.identifiers import identifier, identifiers, keyed
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned
 from adapters.ccda.quantities import number
-from adapters.ccda.statement import Section, begin, finish, is_a, nested, rest, status
+from adapters.ccda.statement import PLANNED, Section, begin, finish, is_a, nested, rest, status
 from adapters.ccda.times import period, put_date
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -52,6 +52,9 @@ def policy(d: Draft, node: Node, section: Section, link: Node | None = None) -> 
     """One policy."""
     made, ids = begin(d, node, "Coverage")
     state = _STATUS.get(status(node))
+    if node.get("moodCode") in PLANNED and state == "active":
+        # a planned coverage is not in force
+        state = "draft"
     if state:
         made["status"] = state
     else:
@@ -61,14 +64,12 @@ def policy(d: Draft, node: Node, section: Section, link: Node | None = None) -> 
     guarantors: list[Resource] = []
     for kid in node.all("performer"):
         kid.used = True
-        who = assigned(d, kid.kid("assignedEntity"), alone=True)
-        code = kid.down("assignedEntity", "code")
-        if who is None:
-            continue
-        if is_a(kid, "88") or (code is not None and code.get("code") == "GUAR"):
-            guarantors.append(who)
-        else:
-            payers.append(who)
+        entity, code = kid.kid("assignedEntity"), kid.down("assignedEntity", "code")
+        answers = is_a(kid, "88") or (code is not None and code.get("code") == "GUAR")
+        if answers and entity is not None and entity.kid("assignedPerson") is not None:
+            guarantors.append(_guarantor(d, entity))
+        elif who := assigned(d, entity, alone=True):
+            (guarantors if answers else payers).append(who)
     for kid in node.all("participant"):
         role = kid.kid("participantRole")
         if role is None:
@@ -111,8 +112,7 @@ def _covered(d: Draft, made: Resource, link: Node, role: Node) -> None:
             if not known:
                 subject["name"] = [named]
                 continue
-            plain = {k: v for k, v in named.items() if k in ("family", "given")}
-            if not any({k: v for k, v in each.items() if k in ("family", "given")} == plain for each in known):
+            if not any(_same_name(named, each) for each in known):
                 for part in person.walk():
                     part.used = False
                 d.warn("covered-party-name", person, "the covered party has another name than the patient")
@@ -128,6 +128,26 @@ def _covered(d: Draft, made: Resource, link: Node, role: Node) -> None:
             if (sent := role.kid("addr")) is not None:
                 for part in sent.walk():
                     part.used = False
+
+
+def _same_name(one: Resource, other: Resource) -> bool:
+    """Whether two names differ in no more than middle names, case and dots."""
+    firsts = [[str(g).strip(".").lower() for g in each.get("given", ())][:1] for each in (one, other)]
+    return str(one.get("family", "")).lower() == str(other.get("family", "")).lower() and firsts[0] == firsts[1]
+
+
+def _guarantor(d: Draft, entity: Node) -> Resource:
+    """Who answers for the bill: somebody related to the patient, not a clinician."""
+    entity.used = True
+    one = start("RelatedPerson")
+    ids = keyed(identifiers(d, entity))
+    put(one, identifier=ids)
+    one["patient"] = refer(d.patient)
+    shown = concept(d, entity.kid("code"))
+    person = entity.kid("assignedPerson")
+    put(one, relationship=[shown] if shown else None, name=names(d, person) if person is not None else None)
+    put(one, telecom=telecoms(d, entity), address=addresses(d, entity))
+    return refer(d.add(one, entity, ids or None))
 
 
 def _holder(d: Draft, made: Resource, role: Node) -> None:

@@ -48,6 +48,19 @@ def devices(d: Draft, node: Node) -> list[Resource]:
     return found
 
 
+def codes(d: Draft, node: Node) -> list[Resource]:
+    """What the devices of a statement are, without a Device: those of an act that did not happen belong to nobody."""
+    found = []
+    for kid in node.all("participant"):
+        player = kid.down("participantRole", "playingDevice")
+        if player is None or kid.used:
+            continue
+        if shown := concept(d, player.kid("code")):
+            kid.used = player.used = True
+            found.append(shown)
+    return found
+
+
 def used_device(d: Draft, node: Node) -> Resource | None:
     """The first device of an observation."""
     found = devices(d, node)

@@ -52,7 +52,7 @@ _MAPPERS: dict[Mapper, str] = {
     request.goal: "121",
     equipment.supply: "50 43",
     family.relative: "45",
-    coverage.activity: "60",
+    coverage.activity: "60 129",
     coverage.policy: "61",
     team.team: "500",
     note.note: "202",

@@ -12,7 +12,7 @@ from adapters.ccda.indication import reasons_of
 from adapters.ccda.people import performers
 from adapters.ccda.quantities import quantity
 from adapters.ccda.request import device_request
-from adapters.ccda.statement import PLANNED, Section, begin, finish, notes, rest, status
+from adapters.ccda.statement import PLANNED, Section, begin, finish, negated, notes, rest, status
 from adapters.ccda.times import put_when
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -43,6 +43,9 @@ def supply(d: Draft, node: Node, section: Section) -> list[str]:
     """Equipment that a patient has or was given; ordered equipment is a request."""
     if (node.get("moodCode") or "EVN") in PLANNED:
         return device_request(d, node, section)
+    if negated(node):
+        d.warn("negated-supply", node, "equipment said not to be there: FHIR has no status for it, see the narrative")
+        return []
     counted = node.kid("quantity") is not None and (node.kid("quantity") or node).get("value") not in ("", "1")
     kind = "SupplyDelivery" if counted else "DeviceUseStatement"
     made, ids = begin(d, node, kind)

@@ -6,19 +6,21 @@ Source: C-CDA R2.1 Family History Organizer, Family History Observation, Age Obs
 from __future__ import annotations
 
 from adapters.ccda.absence import absent
-from adapters.ccda.coded import concept, fixed, required
+from adapters.ccda.coded import code_of, concept, fixed, required
 from adapters.ccda.contact import display, names
 from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.narrative import text_of
 from adapters.ccda.observation import observation
 from adapters.ccda.quantities import quantity
 from adapters.ccda.statement import Section, begin, finish, negated, nested, notes, rest, status, take
-from adapters.ccda.times import put_date, put_time, start_of
+from adapters.ccda.times import period, put_date, put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
 _STATUS = {"completed": "completed", "active": "partial", "nullified": "entered-in-error"}
 _GENDER = "http://hl7.org/fhir/administrative-gender"
+_GENERIC = frozenset({"64572001", "404684003", "55607006", "282291009", "ASSERTION", "75323-6", "29308-4", "75315-2"})
+"""Codes of a family history observation that say no more than that it is a problem or a diagnosis."""
 _SEX = {"M": ("male", "Male"), "F": ("female", "Female"), "UN": ("other", "Other"), "UNK": ("unknown", "Unknown")}
 
 
@@ -39,21 +41,35 @@ def relative(d: Draft, node: Node, section: Section) -> list[str]:
     _person(d, made, person)
     made["relationship"] = required(d, person.kid("code") if person is not None else None)
     conditions = []
+    denied: list[str] = []
     for link, inner in list(nested(node, ("component",))):
         if inner.tag != "observation":
             continue
         link.used = True
         if negated(inner):
             # FamilyMemberHistory cannot say "does not have": an observation can
-            section.entries += observation(d, inner, section)
+            denied += observation(d, inner, section)
             continue
         conditions.append(_condition(d, made, inner, section))
     put(made, condition=conditions, note=notes(d, node))
     code = node.kid("code")
     if code is not None:
         code.used = True
-    section.entries += rest(d, node, section)
-    return [finish(d, node, made, ids)]
+    section.entries += denied + rest(d, node, section)
+    reference = finish(d, node, made, ids)
+    for each in denied:
+        _about(d.resources[each], reference)
+    return [reference]
+
+
+def _about(made: Resource, reference: str) -> None:
+    """What a relative does not have is no finding about the patient."""
+    made["focus"] = [refer(reference)]
+    parts = made.get("component", [])
+    if len(parts) == 1 and {c.get("code") for c in made["code"].get("coding", ())} <= _GENERIC:
+        # the kind of problem is no question: the problem is
+        made["code"], made["valueBoolean"] = parts[0]["code"], False
+        del made["component"]
 
 
 def _person(d: Draft, made: Resource, person: Node | None) -> None:
@@ -97,8 +113,8 @@ def _condition(d: Draft, made: Resource, node: Node, section: Section) -> Resour
     if shown is None:
         shown = concept(d, code)
     one: Resource = {"code": shown or absent(value.null if value is not None and value.null else "UNK")}
-    if code is not None:
-        code.used = True
+    for each in (code, *code.all("translation")) if code is not None else ():
+        each.used = each.used or code_of(each) in _GENERIC
     deaths = take(node, "47", "2.16.840.1.113883.10.20.1.42")
     for inner in deaths:
         status(inner)
@@ -113,15 +129,23 @@ def _condition(d: Draft, made: Resource, node: Node, section: Section) -> Resour
         status(inner)
         if age := quantity(d, inner.kid("value")):
             one["onsetAge"] = age
-    begun = start_of(d, node.kid("effectiveTime"))
-    probe: Resource = {}
-    if begun is not None and put_time(d, probe, "x", begun):
-        if "onsetAge" not in one:
-            one["onsetString"] = probe["x"]
-        else:
-            begun.used = False
-            d.warn("onset-twice", node, "an age at onset beside a date: the age was taken")
+    _onset(d, one, node)
     remarks = notes(d, node)
     put(one, note=remarks)
     section.entries += rest(d, node, section)
     return one
+
+
+def _onset(d: Draft, one: Resource, node: Node) -> None:
+    """When it began, as an interval where one was sent; an age was taken before (FHIR holds one)."""
+    when = node.kid("effectiveTime")
+    if when is None:
+        return
+    probe: Resource = {}
+    if "onsetAge" in one:
+        if any(each.get("value") for each in when.walk()):
+            d.warn("onset-twice", node, "an age at onset beside a date: the age was taken")
+    elif (when.kid("low") or when.kid("high")) is not None and (span := period(d, when)):
+        one["onsetPeriod"] = span
+    elif put_time(d, probe, "x", start_of(d, when)):
+        one["onsetString"] = probe["x"]

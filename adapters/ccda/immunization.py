@@ -12,7 +12,7 @@ from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
 from adapters.ccda.medication import medication
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.people import author, performers
 from adapters.ccda.product import product
 from adapters.ccda.quantities import number, simple
 from adapters.ccda.statement import (
@@ -31,6 +31,7 @@ from adapters.ccda.statement import (
 )
 from adapters.ccda.times import put_time, start_of
 from adapters.ccda.tree import Node
+from adapters.ccda.visit import visit
 from hie.model import Resource
 
 _FUNCTION = "http://terminology.hl7.org/CodeSystem/v2-0443"
@@ -67,7 +68,7 @@ def immunization(d: Draft, node: Node, section: Section) -> list[str]:
     _when(d, made, node)
     writer, written = author(d, node)
     put_time(d, made, "recorded", written)
-    _source(d, made, node)
+    _source(made, node)
     where = places(d, node)
     put(made, location=where[0] if where else None, manufacturer=given.maker, lotNumber=given.lot)
     if given.expiry:
@@ -80,6 +81,8 @@ def immunization(d: Draft, node: Node, section: Section) -> list[str]:
         status(inner)
         unread_code(inner)
         remarks += _instruction(d, inner)
+    put(made, encounter=visit(d, node))
+    _programme(d, made, node)
     put(made, note=remarks, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
     _series(d, made, node)
     _reactions(d, made, node, section)
@@ -92,6 +95,9 @@ def _when(d: Draft, made: Resource, node: Node) -> None:
     for each in times:
         if put_time(d, made, "occurrenceDateTime", start_of(d, each)):
             each.used = True
+            low, high = each.kid("low"), each.kid("high")
+            if low is not None and high is not None and low.get("value") == high.get("value"):
+                high.used = True
             return
     for each in times:
         if (high := each.kid("high")) is not None and put_time(d, made, "occurrenceDateTime", high):
@@ -115,12 +121,9 @@ def _dose(d: Draft, node: Node) -> Resource | None:
     return amount
 
 
-def _source(d: Draft, made: Resource, node: Node) -> None:
+def _source(made: Resource, node: Node) -> None:
     for kid in node.all("informant"):
-        kid.used = True
-        related = kid.kid("relatedEntity")
-        assigned(d, kid.kid("assignedEntity") or related)
-        if related is not None:
+        if kid.kid("relatedEntity") is not None:
             # told by the patient or the family: a historical record
             made["primarySource"] = False
 
@@ -143,6 +146,15 @@ def _refusals(d: Draft, node: Node) -> list[Resource]:
         if shown:
             found.append(shown)
     return found
+
+
+def _programme(d: Draft, made: Resource, node: Node) -> None:
+    """Eligibility for a programme and who pays, as immunization registries send them."""
+    for code, element in (("64994-7", "programEligibility"), ("30963-3", "fundingSource")):
+        for inner in take(node, codes=(code,)):
+            status(inner)
+            if shown := concept(d, inner.kid("value")):
+                made[element] = [shown] if element == "programEligibility" else shown
 
 
 def _instruction(d: Draft, node: Node) -> list[Resource]:

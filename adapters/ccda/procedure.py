@@ -5,18 +5,32 @@ Sources: C-CDA R2.1 Procedure Activity Procedure/Act/Observation; C-CDA on FHIR 
 
 from __future__ import annotations
 
+from adapters.ccda.absence import absent
 from adapters.ccda.coded import concept, required
-from adapters.ccda.device import devices
+from adapters.ccda.device import codes, devices
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author
 from adapters.ccda.specimen import specimens
-from adapters.ccda.statement import Section, begin, finish, negated, nested, notes, responsible, rest, status, take
+from adapters.ccda.statement import (
+    Section,
+    begin,
+    finish,
+    is_a,
+    negated,
+    nested,
+    notes,
+    responsible,
+    rest,
+    status,
+    take,
+)
 from adapters.ccda.times import put_when
 from adapters.ccda.tree import Node
 from adapters.ccda.values import put_value
+from adapters.ccda.visit import visit
 from hie.model import Resource
 
 STATUS = {
@@ -43,15 +57,21 @@ def procedure(d: Draft, node: Node, section: Section) -> list[str]:
         reasons = reasons[1:]
     made["code"] = required(d, node.kid("code"), text_of(d, node.kid("text")))
     made["subject"] = refer(d.patient)
-    put_when(d, made, "performed", node.kid("effectiveTime"))
+    put(made, encounter=visit(d, node))
+    when = node.kid("effectiveTime")
+    if not put_when(d, made, "performed", when) and when is not None and (null := _null(when)):
+        made["_performedDateTime"] = absent(null)
     writer, _ = author(d, node)
     put(made, recorder=writer if writer and not str(writer.get("reference", "")).startswith("Device/") else None)
     put(made, performer=_performers(d, node))
+    # a device that stands as a location (sic) is a device
+    not_done = made["status"] == "not-done"
+    put(made, usedCode=codes(d, node) if not_done else None)
+    devices_used = [] if not_done else devices(d, node)
     where = places(d, node)
     put(made, location=where[0] if where else None)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
     made_performers = made.get("performer", [])
-    devices_used = devices(d, node)
     extra = [{"actor": who} for who in responsible(d, node, section)]
     put(made, performer=made_performers + [e for e in extra if e not in made_performers])
     sites = [c for tag in ("targetSiteCode", "approachSiteCode") for kid in node.all(tag) if (c := concept(d, kid))]
@@ -93,15 +113,23 @@ def _performers(d: Draft, node: Node) -> list[Resource]:
     return made
 
 
+def _null(when: Node) -> str:
+    low = when.kid("low")
+    return when.null or (low.null if low is not None else "")
+
+
 def _complications(d: Draft, made: Resource, node: Node, section: Section) -> None:
-    found = []
+    """Reactions to a procedure: what they were, and the observation with the rest."""
+    found: list[Resource] = []
     for link, inner in list(nested(node)):
-        if link.get("typeCode") in ("COMP", "MFST") and any(
-            kid.get("root") == "2.16.840.1.113883.10.20.22.4.9" for kid in inner.all("templateId")
-        ):
+        if link.get("typeCode") in ("COMP", "MFST", "CAUS") and is_a(inner, "9"):
             link.used = True
-            found += [each for each in d.dispatch(d, inner, section) if each.startswith("Condition/")]
-    put(made, complicationDetail=[refer(each) for each in found])
+            references = d.dispatch(d, inner, section)
+            shown = d.resources.get(references[0], {}).get("valueCodeableConcept") if references else None
+            if shown:
+                found.append(shown)
+            section.entries += references
+    put(made, complication=found)
 
 
 def _finding(d: Draft, made: Resource, node: Node, section: Section, reference: str) -> None:

@@ -12,14 +12,15 @@ from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import author, performers
+from adapters.ccda.people import assigned, author, performers
 from adapters.ccda.quantities import quantity
 from adapters.ccda.specimen import specimens
-from adapters.ccda.statement import INTENT, Section, begin, finish, negated, notes, rest, status, take
+from adapters.ccda.statement import INTENT, Section, begin, finish, negated, notes, responsible, rest, status, take
 from adapters.ccda.times import put_date, put_time, put_when, start_of
 from adapters.ccda.timing import schedule
 from adapters.ccda.tree import Node
 from adapters.ccda.values import put_value
+from adapters.ccda.visit import visit
 from hie.model import Resource
 
 STATUS = {
@@ -56,14 +57,18 @@ def request(d: Draft, node: Node, section: Section) -> list[str]:
         made["doNotPerform"] = True
     said = text_of(d, node.kid("text"))
     made["code"] = required(d, node.kid("code"), said)
-    details = [c for value in node.all("value") if value.get("code") and (c := concept(d, value))]
+    details = _details(d, made, node)
     details += [c for kid in node.all("methodCode") if (c := concept(d, kid))]
     put(made, orderDetail=details)
     made["subject"] = refer(d.patient)
     _occurrence(d, made, node)
     writer, written = author(d, node)
     put_time(d, made, "authoredOn", written)
-    put(made, requester=writer, performer=performers(d, node), locationReference=places(d, node))
+    who = performers(d, node)
+    who += _referred(d, node)
+    who += [each for each in responsible(d, node, section) if each not in who]
+    support = devices(d, node)
+    put(made, requester=writer, performer=who, locationReference=places(d, node), encounter=visit(d, node))
     reasons, indications = reasons_of(d, node, section)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
     put(made, specimen=specimens(d, node))
@@ -80,10 +85,37 @@ def request(d: Draft, node: Node, section: Section) -> list[str]:
         instructions.append(said)
     if instructions:
         made["patientInstruction"] = "\n".join(dict.fromkeys(instructions))
-    support = devices(d, node)
     about = rest(d, node, section)
     put(made, supportingInfo=support + [refer(each) for each in about])
     return [finish(d, node, made, ids)]
+
+
+def _referred(d: Draft, node: Node) -> list[Resource]:
+    """To whom a patient is referred."""
+    found = []
+    for kid in node.all("participant"):
+        if kid.get("typeCode") == "REFT" and (who := assigned(d, kid.kid("participantRole"))):
+            kid.used = True
+            found.append(who)
+    return found
+
+
+def _details(d: Draft, made: Resource, node: Node) -> list[Resource]:
+    """What a planned observation says as its value: more about what is wanted, or all that is said of it."""
+    found = []
+    for value in node.all("value"):
+        shown = concept(d, value) if value.get("code") else None
+        if (
+            shown is None
+            and value.get("xsi:type").rpartition(":")[2] in ("ST", "ED", "CD")
+            and (t := text_of(d, value))
+        ):
+            shown = {"text": t}
+        if shown and made["code"].keys() <= {"extension"}:
+            made["code"] = shown
+        elif shown:
+            found.append(shown)
+    return found
 
 
 def mistaken(d: Draft, node: Node, section: Section) -> list[str]:
@@ -154,6 +186,8 @@ def goal(d: Draft, node: Node, section: Section) -> list[str]:
             code.used = True
         if shown := concept(d, inner.kid("value")):
             made["priority"] = shown
+    for inner in take(node, "110"):
+        _progress(d, made, inner)
     measure = concept(d, node.kid("code"))
     said = text_of(d, node.kid("text"))
     target: Resource = {}
@@ -198,3 +232,11 @@ def goal(d: Draft, node: Node, section: Section) -> list[str]:
     put(made, addresses=[refer(each) for each in concerns], note=notes(d, node))
     section.entries += others
     return [finish(d, node, made, ids)]
+
+
+def _progress(d: Draft, made: Resource, node: Node) -> None:
+    """How far a goal is reached, and when that was said."""
+    status(node)
+    if shown := concept(d, node.kid("value")):
+        made["achievementStatus"] = shown
+        put_date(d, made, "statusDate", start_of(d, node.kid("effectiveTime")))
