@@ -11,8 +11,8 @@ from adapters.ccda.identifiers import identifier, identifiers, keyed
 from adapters.ccda.media import attachment
 from adapters.ccda.note import settle
 from adapters.ccda.participants import participants
-from adapters.ccda.people import introduce
 from adapters.ccda.patient import file, patient
+from adapters.ccda.people import introduce
 from adapters.ccda.sections import section, sections
 from adapters.ccda.security import apply
 from adapters.ccda.tree import Node

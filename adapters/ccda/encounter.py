@@ -9,8 +9,8 @@ from adapters.ccda.absence import absent
 from adapters.ccda.coded import concept, fixed
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import alias, identifiers, keyed
+from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import place, places
-from adapters.ccda.medication import reasons_of
 from adapters.ccda.people import assigned, organisation
 from adapters.ccda.statement import Section, begin, is_a, nested, rest, status
 from adapters.ccda.times import bounds_unknown, period
@@ -141,8 +141,8 @@ def _kinds(d: Draft, made: Resource, node: Node) -> None:
 
 def _participant(kind: str, who: Resource, d: Draft, node: Node) -> Resource:
     made: Resource = {}
-    if kind:
-        made["type"] = [fixed(_PARTICIPATION, kind)]
+    function = concept(d, node.kid("sdtc:functionCode") or node.kid("functionCode"))
+    put(made, type=[each for each in (fixed(_PARTICIPATION, kind) if kind else None, function) if each])
     if when := period(d, node.kid("time")):
         made["period"] = when
     return {**made, "individual": who}

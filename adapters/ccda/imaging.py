@@ -98,6 +98,10 @@ def image(d: Draft, node: Node) -> str:
     content = attachment(d, text) if text is not None else None
     if content is None:
         return ""
+    key = f"{_uid(node)}|{content.get('url', '')}"
+    if known := d.aliases.get(key):
+        # shown in the catalog and again beside a finding
+        return known
     made = start("DocumentReference")
     ids = [{"system": _UID, "value": f"urn:oid:{_uid(node)}"}] if _uid(node) else keyed(identifiers(d, node))
     put(made, masterIdentifier=ids[0] if ids else None)
@@ -105,7 +109,10 @@ def image(d: Draft, node: Node) -> str:
     made["subject"] = refer(d.patient)
     made["content"] = [{"attachment": content}]
     put_time(d, content, "creation", node.kid("effectiveTime"))
-    return d.add(made, node, ids or None)
+    reference = d.add(made, node, ids or None)
+    if _uid(node):
+        d.aliases[key] = reference
+    return reference
 
 
 def linked(d: Draft, node: Node, section: Section) -> list[str]:
@@ -113,9 +120,7 @@ def linked(d: Draft, node: Node, section: Section) -> list[str]:
     node.used = True
     reference = image(d, node)
     if reference:
-        for tag in ("id", "code"):
-            for kid in node.all(tag):
-                kid.used = kid.used or tag == "id"
+        _named(node)
     return ([reference] if reference else []) + rest(d, node, section)
 
 
@@ -126,9 +131,8 @@ def _uid(node: Node) -> str:
 def _named(node: Node) -> None:
     """The id and the code that say what the act is are carried by the element it becomes."""
     for kid in node.kids:
-        if kid.tag == "id" and kid.get("root") == _uid(node):
-            kid.used = True
-        elif kid.tag == "code" and kid.get("code") in (STUDY, SERIES):
+        own_id = kid.tag == "id" and kid.get("root") == _uid(node)
+        if own_id or (kid.tag == "code" and kid.get("code") in (STUDY, SERIES)):
             kid.used = True
 
 

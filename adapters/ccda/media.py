@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 
+from adapters.ccda.coded import concept
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import identifiers, keyed
 from adapters.ccda.narrative import markup, text_of
@@ -97,3 +98,32 @@ def media(d: Draft, node: Node) -> list[str]:
     made["subject"] = refer(d.patient)
     made["content"] = [{"attachment": content}]
     return [d.add(made, node, ids or None)]
+
+
+def externals(d: Draft, node: Node) -> list[str]:
+    """The documents that a statement points to."""
+    found = []
+    for link in node.all("reference"):
+        document = link.kid("externalDocument")
+        if document is not None and (one := external(d, document)):
+            link.used = True
+            found.append(one)
+    return found
+
+
+def external(d: Draft, node: Node) -> str:
+    """reference/externalDocument -> DocumentReference; "" where it has no content to point to."""
+    node.used = True
+    ids = keyed(identifiers(d, node))
+    text = node.kid("text")
+    content = attachment(d, text) if text is not None else None
+    if content is None and not ids:
+        return ""
+    made = start("DocumentReference")
+    if ids:
+        made["masterIdentifier"] = ids[0]
+    made["status"] = "current"
+    put(made, type=concept(d, node.kid("code")))
+    made["subject"] = refer(d.patient)
+    made["content"] = [{"attachment": content or {"title": ids[0]["value"]}}]
+    return d.add(made, node, ids or None)

@@ -51,7 +51,7 @@ _TAGS = {
 }
 _VOID = {"br": "<br/>", "hr": "<hr/>"}
 _BLOCKS = frozenset({"paragraph", "item", "tr", "list", "table", "br", "caption", "thead", "tbody", "p", "li", "div"})
-_CELLS = frozenset({"td", "th"})
+_CELLS = frozenset({"td", "th", "footnote"})
 _STYLES = {
     "Bold": "font-weight: bold",
     "Italics": "font-style: italic",

@@ -5,10 +5,11 @@ Source: C-CDA R2.1 companion guide, Note Activity; External Document Reference; 
 
 from __future__ import annotations
 
+from adapters.ccda.absence import absent
 from adapters.ccda.coded import concept, required
-from adapters.ccda.draft import Draft, put, refer, start
-from adapters.ccda.identifiers import alias, identifiers, keyed
-from adapters.ccda.media import attachment
+from adapters.ccda.draft import Draft, put, refer
+from adapters.ccda.identifiers import alias
+from adapters.ccda.media import attachment, externals
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, writers
 from adapters.ccda.procedure import procedure
@@ -29,7 +30,7 @@ def note(d: Draft, node: Node, section: Section) -> list[str]:
     made.pop("text", None)
     if content is None:
         d.warn("note-empty", node, "a note without text")
-        return rest(d, node, section)
+        content = absent(text.null if text is not None and text.null else "UNK")
     state = status(node)
     made["status"] = "entered-in-error" if state == "nullified" else "current"
     put(made, docStatus=_DOC.get(state), type=concept(d, node.kid("code")))
@@ -51,6 +52,7 @@ def note(d: Draft, node: Node, section: Section) -> list[str]:
             visits += [each for each in (found or d.dispatch(d, inner, section)) if each.startswith("Encounter/")]
             for kid in inner.all("id"):
                 kid.used = True
+    put(context, related=[refer(each) for each in externals(d, node)])
     put(context, encounter=[refer(each) for each in dict.fromkeys(visits)])
     put(made, context=context)
     reference = finish(d, node, made, ids)
@@ -81,24 +83,6 @@ def comment(d: Draft, node: Node, section: Section) -> list[str]:
     put(made, performer=[writer] if writer else None)
     made["valueString"] = text
     return [finish(d, node, made, ids)]
-
-
-def external(d: Draft, node: Node) -> str:
-    """reference/externalDocument -> DocumentReference; "" where it has no content to point to."""
-    node.used = True
-    ids = keyed(identifiers(d, node))
-    text = node.kid("text")
-    content = attachment(d, text) if text is not None else None
-    if content is None and not ids:
-        return ""
-    made = start("DocumentReference")
-    if ids:
-        made["masterIdentifier"] = ids[0]
-    made["status"] = "current"
-    put(made, type=concept(d, node.kid("code")))
-    made["subject"] = refer(d.patient)
-    made["content"] = [{"attachment": content or {"title": ids[0]["value"]}}]
-    return d.add(made, node, ids or None)
 
 
 def pointer(d: Draft, node: Node, section: Section) -> list[str]:

@@ -11,7 +11,7 @@ from adapters.ccda.contact import names
 from adapters.ccda.device import used_device
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.location import place
-from adapters.ccda.media import attached
+from adapters.ccda.media import attached, externals
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import author, performers, uncredited
 from adapters.ccda.quantities import interval, quantity
@@ -72,6 +72,8 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     instant_or(d, made, "issued", written)
     if _linked(text := node.kid("text")) and text is not None and (document := attached(d, text, node)):
         made["derivedFrom"] = [refer(document)]
+    if documents := externals(d, node):
+        made["derivedFrom"] = [*made.get("derivedFrom", []), *map(refer, documents)]
     _values(d, made, node)
     put(made, interpretation=[c for kid in node.all("interpretationCode") if (c := concept(d, kid))])
     sites = [c for kid in node.all("targetSiteCode") if (c := concept(d, kid))]
@@ -87,8 +89,10 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     put(made, device=device, note=notes(d, node))
     if negated(node):
         _negate(d, made, node)
-    members, others = _members(d, node, section)
+    members, others, shown = _members(d, node, section)
     put(made, hasMember=[refer(each) for each in members])
+    if shown:
+        made["derivedFrom"] = [*made.get("derivedFrom", []), *map(refer, shown)]
     section.entries += others
     _sex(d, made, code)
     return [finish(d, node, made, ids)]
@@ -206,14 +210,20 @@ def _places(d: Draft, made: Resource, node: Node) -> None:
             )
 
 
-def _members(d: Draft, node: Node, section: Section) -> tuple[list[str], list[str]]:
+def _members(d: Draft, node: Node, section: Section) -> tuple[list[str], list[str], list[str]]:
+    """What the nested statements became: observations, pictures that show what was found, and anything else."""
     members: list[str] = []
     others: list[str] = []
+    shown: list[str] = []
     for link, inner in list(nested(node)):
         link.used = True
+        picture = inner.tag == "observationMedia" or inner.get("classCode") == "DGIMG"
         for each in d.dispatch(d, inner, section):
-            (members if each.startswith("Observation/") else others).append(each)
-    return list(dict.fromkeys(members)), others
+            if each.startswith("Observation/"):
+                members.append(each)
+            else:
+                (shown if picture and each.startswith("DocumentReference/") else others).append(each)
+    return list(dict.fromkeys(members)), others, list(dict.fromkeys(shown))
 
 
 def _sex(d: Draft, made: Resource, code: Node | None) -> None:

@@ -9,7 +9,6 @@ from adapters.ccda.coded import code_of, concept, first_text
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import identifiers, keyed
 from adapters.ccda.people import assigned, organisation
-from adapters.ccda.statement import status
 from adapters.ccda.times import period
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -52,7 +51,6 @@ def participants(d: Draft, made: Resource, root: Node) -> None:
         if consent is None:
             continue
         node.used = consent.used = True
-        status(consent)
         shown = _shown(consent.kid("code"))
         for one in keyed(identifiers(d, consent)) or ([{}] if shown else []):
             reference: Resource = {"type": "Consent"}
@@ -75,7 +73,9 @@ def _function(d: Draft, node: Node, who: Resource) -> None:
             function.used = True
             if who not in person.get("generalPractitioner", ()):
                 person["generalPractitioner"] = [*person.get("generalPractitioner", []), who]
-    if resource is not None and resource["resourceType"] == "RelatedPerson" and "period" not in resource:
+    related = resource is not None and resource["resourceType"] == "RelatedPerson"
+    # a single moment is when it was said, not when the relation began and ended
+    if related and resource is not None and when is not None and not when.get("value") and "period" not in resource:
         put(resource, period=period(d, when))
 
 

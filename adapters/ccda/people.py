@@ -81,10 +81,18 @@ def _person(d: Draft, role: Node, person: Node | None, named: list[Resource], id
         made["patient"] = refer(d.patient)
         standing = fixed(ROLE_CLASS, kind) if (kind := role.get("classCode")) in _STANDINGS else None
         put(made, relationship=[each for each in (code, standing) if each])
+    shown = display(named[0])
+    label = f"person|{shown.lower()}" if not related and "family" in named[0] and "given" in named[0] else ""
+    if label and not keyed(ids) and (known_as := d.people.get(label)):
+        # a clinician who was named with an id before, now by the same name alone
+        same = refer(*known_as.split("\x1f", 1))
+        _complete(d, role, same)
+        return same
     where, reach = addresses(d, role), telecoms(d, role)
     put(made, name=named, telecom=reach, address=where)
     reference = d.add(made, role, keyed(ids) or None)
-    shown = display(named[0])
+    if label and keyed(ids):
+        d.people.setdefault(label, f"{reference}\x1f{shown}")
     if related:
         _organisations(d, role)
     else:
@@ -237,11 +245,16 @@ def introduce(d: Draft, root: Node) -> None:
     for node in (node for part in header for node in part.walk()):
         if node.tag in _WITH_IDS and alias(node) and node.kid("name") is not None:
             organisation(d, node)
-    for part in header:
-        if part.tag != "recordTarget":
-            for node in part.walk():
-                if node.tag in _ROLES and any(kid.tag in _PERSONS and kid.kid("name") is not None for kid in node.kids):
-                    assigned(d, node)
+    named = [
+        node
+        for part in header
+        if part.tag != "recordTarget"
+        for node in part.walk()
+        if node.tag in _ROLES and any(kid.tag in _PERSONS and kid.kid("name") is not None for kid in node.kids)
+    ]
+    # those with an id first: who is named again without one is the same
+    for node in sorted(named, key=lambda each: not alias(each)):
+        assigned(d, node)
 
 
 def performers(d: Draft, node: Node, tag: str = "performer") -> list[Resource]:

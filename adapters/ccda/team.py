@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.ccda.coded import concept
+from adapters.ccda.coded import concept, fixed
 from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.location import places
 from adapters.ccda.narrative import text_of
@@ -12,6 +12,7 @@ from adapters.ccda.times import period
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _STATUS = {
     "active": "active",
     "completed": "inactive",
@@ -33,11 +34,6 @@ def team(d: Draft, node: Node, section: Section) -> list[str]:
     made["subject"] = refer(d.patient)
     put(made, period=period(d, node.kid("effectiveTime")))
     members: list[Resource] = []
-    for kid in node.all("participant"):
-        if kid.get("typeCode") == "PPRF" and (role := kid.kid("participantRole")) is not None:
-            kid.used = True
-            if who := assigned(d, role):
-                members.append({"member": who})
     for link, inner in list(nested(node)):
         if is_a(inner, "500.2"):
             link.used = inner.used = True
@@ -49,6 +45,7 @@ def team(d: Draft, node: Node, section: Section) -> list[str]:
         elif is_a(inner, "500.1") or (inner.tag == "act" and inner.kid("performer") is not None):
             link.used = True
             _members(d, inner, section, members)
+    _leads(d, node, members)
     put(made, category=kinds)
     if shown and (name := shown.get("text")):
         made["name"] = name
@@ -60,7 +57,9 @@ def team(d: Draft, node: Node, section: Section) -> list[str]:
 
 def _members(d: Draft, node: Node, section: Section, members: list[Resource]) -> None:
     node.used = True
-    status(node)
+    if (state := node.kid("statusCode")) is not None:
+        # a member of a team has no status in FHIR: that one takes part is said by being listed
+        state.used = state.get("code") == "active"
     if (code := node.kid("code")) is not None:
         code.used = True
     when = period(d, node.kid("effectiveTime"))
@@ -84,13 +83,27 @@ def _members(d: Draft, node: Node, section: Section, members: list[Resource]) ->
         members[-1].setdefault("role", []).append({"text": said}) if not members[-1].get("role") else None
 
 
+def _leads(d: Draft, node: Node, members: list[Resource]) -> None:
+    """The lead of the team: a further role of the member that they are, else a member of their own."""
+    for kid in node.all("participant"):
+        role = kid.kid("participantRole")
+        if kid.get("typeCode") != "PPRF" or role is None or not (who := assigned(d, role)):
+            continue
+        kid.used = True
+        lead = fixed(_PARTICIPATION, "PPRF")
+        known = next((each for each in members if each["member"] == who), None)
+        if known is None:
+            members.append({"role": [lead], "member": who})
+        else:
+            members[members.index(known)] = {
+                "role": [*known.get("role", ()), lead],
+                **{k: v for k, v in known.items() if k != "role"},
+            }
+
+
 def _once(members: list[Resource]) -> list[Resource]:
-    """A lead who is also listed as a member is one participant."""
     made: list[Resource] = []
     for each in members:
-        bare = each.keys() == {"member"}
-        if bare and any(other["member"] == each["member"] for other in members if other is not each):
-            continue
         if each not in made:
             made.append(each)
     return made

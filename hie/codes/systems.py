@@ -37,6 +37,7 @@ OID_TO_URI: dict[str, str] = {
     "2.16.840.1.113883.6.121": "urn:ietf:bcp:47",
     "2.16.840.1.113883.6.11": "urn:ietf:bcp:47",
     "2.16.840.1.113883.6.316": "urn:ietf:bcp:47",
+    "1.2.840.10008.2.16.4": "http://dicom.nema.org/resources/ontology/DCM",
     "1.0.3166.1.2.2": "urn:iso:std:iso:3166",
     "2.16.840.1.113883.6.92": "https://www.usps.com/",
     "2.16.840.1.113883.5.1": THO + "v3-AdministrativeGender",
