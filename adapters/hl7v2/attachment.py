@@ -28,6 +28,9 @@ _TYPES = {
 _MAIN = frozenset(("application", "audio", "image", "text", "video", "multipart"))
 
 
+_LUMP = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\Z")
+
+
 def media_type(main: str, sub: str) -> str:
     """Table 0191 main type and table 0291 subtype -> media type; "" where they name none."""
     if "/" in sub:
@@ -64,7 +67,13 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
     encoding = d.text(parts[3]).lower()
     data = d.message.component.join(parts[4:]).rstrip(d.message.component)
     if not data:
-        return None
+        lump = max(parts, key=len)
+        if len(lump) < 40 or not _LUMP.match(lump):
+            return None
+        d.warn("attachment-damaged", s, 5, "the data stands in another component than the fifth", rep)
+        data, encoding = lump, "base64"
+        if data.startswith("JVBERi0"):  # %PDF-
+            made["contentType"] = "application/pdf"
     if encoding in ("base64", "b64"):
         packed = re.sub(r"\s+", "", d.text(data))
         try:
@@ -108,7 +117,7 @@ def attach(d: Draft, s: Segment, kind: str) -> bool:
     """False where nothing is attached. An attachment joins the document that a TXA opened; else it is a document of its own, tied to the report."""
     found = [made for rep, part in d.repeats(s.get(5)) if (made := content(d, s, kind, part, rep))]
     if not found:
-        d.lose(s, 5)
+        d.warn("attachment-damaged", s, 5, "no data and no pointer: kept as text")
         return False
     document = d.now.get("document")
     if document is None:

@@ -39,17 +39,30 @@ TABLE_0211 = {
 }
 """MSH-18 (upper case) -> Python codec."""
 
+_ESCAPES = re.compile(rb"\x1b(?:\$[@AB]|\$\([CD]|\([BIJ]|\.[AF])")
+"""ISO 2022: ESC and the set that follows."""
+_TWICE = re.compile("[ÂÃ][\x80-\xbf]")
+"""UTF-8 that somebody read as Latin-1 and wrote as UTF-8 again."""
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def to_text(raw: bytes, declared: str, default: str | None) -> tuple[str, str, list[Warning]]:
-    """Text without control characters, the codec used, and warnings. Never fails."""
-    warnings: list[Warning] = []
+def wide(raw: bytes) -> str:
+    """The UTF-16 codec of a payload that is in UTF-16, marked or not; "" for others."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _clean(raw.decode("utf-16", "replace"), warnings), "utf-16", warnings
+        return "utf-16"
+    start = raw[:6]
+    return "utf-16-le" if start == b"M\0S\0H\0" else "utf-16-be" if start == b"\0M\0S\0H" else ""
+
+
+def to_text(raw: bytes, declared: str, default: str | None) -> tuple[str, str, list[Warning]]:
+    """Text without control characters, the codec used, and warnings. Never fails. `declared` is MSH-18, `~` between its
+    repetitions."""
+    warnings: list[Warning] = []
+    if codec := wide(raw):
+        return _clean(raw.decode(codec, "replace"), warnings), codec, warnings
     if raw[:3] == b"\xef\xbb\xbf":
         raw = raw[3:]
-    name = declared.strip().upper()
+    name, *others = (one.strip().upper() for one in declared.split("~"))
     named = TABLE_0211.get(name)
     if name and named is None:
         warnings.append(Warning("charset-unknown", "MSH-18", "character set is not in table 0211"))
@@ -59,6 +72,8 @@ def to_text(raw: bytes, declared: str, default: str | None) -> tuple[str, str, l
         # letters beyond ASCII that form valid UTF-8 by chance do not occur in practice: the header is wrong
         warnings.append(Warning("charset-wrong", "MSH-18", "the bytes are UTF-8, not the character set that was named"))
         named = "utf-8"
+    if b"\x1b" in raw and (found := _switching(raw, [name, *others], warnings)):
+        return _clean(found, warnings), "iso2022_jp_2", warnings
     for codec in dict.fromkeys(c for c in (named, default, "utf-8") if c):
         try:
             text = raw.decode(codec)
@@ -74,6 +89,20 @@ def to_text(raw: bytes, declared: str, default: str | None) -> tuple[str, str, l
     return _clean(raw.decode("cp1252", "replace"), warnings), "cp1252", warnings
 
 
+def _switching(raw: bytes, declared: list[str], warnings: list[Warning]) -> str:
+    """Text that changes its character set by ISO 2022 escapes (Japanese, and what comes with it); "" where it is none.
+    A further repetition of MSH-18 announces it; some senders announce nothing."""
+    if not _ESCAPES.search(raw):
+        return ""
+    try:
+        text = raw.decode("iso2022_jp_2")
+    except UnicodeDecodeError:
+        return ""
+    if not any(TABLE_0211.get(one, "").startswith("iso2022") for one in declared):
+        warnings.append(Warning("charset-fallback", "MSH-18", "read as ISO 2022, whose escapes are in the text"))
+    return text
+
+
 def _is_utf8(raw: bytes) -> bool:
     try:
         raw.decode("utf-8")
@@ -85,4 +114,6 @@ def _is_utf8(raw: bytes) -> bool:
 def _clean(text: str, warnings: list[Warning]) -> str:
     if "\ufffd" in text:
         warnings.append(Warning("charset-damaged", "MSH-18", "some characters were damaged before they came here"))
+    elif not text.isascii() and _TWICE.search(text):
+        warnings.append(Warning("charset-doubtful", "MSH-18", "some characters look encoded twice: kept as sent"))
     return _CONTROL.sub("", text)

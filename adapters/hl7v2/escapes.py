@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-_CODES = r"[FSTREPHN]|\.(?:br|sp|sk|in|ti|fi|nf|ce)\s*[+-]?\d*|X[0-9A-Fa-f]*|C[0-9A-Fa-f]{4}|M[0-9A-Fa-f]{4,6}"
+_CODES = (
+    r"[FSTREPHN]|\.(?:br|sp|sk|in|ti|fi|nf|ce)\s*[+-]?\d*|X[0-9A-Fa-f]*|C[0-9A-Fa-f]{4}|M[0-9A-Fa-f]{4,6}|Z\w{0,16}"
+)
 
 Unescape = Callable[[str], tuple[str, bool]]
 """Text as sent -> text, and whether an odd sequence was left as it is."""
@@ -35,7 +37,7 @@ def unescaper(field: str, component: str, repetition: str, escape: str, sub: str
                 return _command(code[1:3], code[3:].strip())
             if code[0] == "X" and len(code) % 2 == 1:
                 return _hexadecimal(code[1:], charset)
-            odd = True  # odd digits, or a switch of character set: nothing is guessed
+            odd = True  # odd digits, a switch of character set, a site's own (Z): nothing is guessed
             return found.group(0)
 
         return pattern.sub(one, text), odd

@@ -34,12 +34,14 @@ _ABSENT = THO + "data-absent-reason"
 
 
 def obx(d: Draft, s: Segment) -> None:
+    if len(s.fields) < 4 and not any(s.fields[2:]):
+        return  # a segment that is only its name
     kind = type_of(d, s)
     raw = s.get(5)
     if kind in ATTACHED and raw:
         if attach(d, s, kind):
             return
-        raw = ""
+        kind = "ST"  # nothing that could be attached: its words are the value
     document = d.now.get("document")
     if document is not None and _is_text(d, s, kind):
         add_text(d, s, document)
@@ -75,7 +77,6 @@ def obx(d: Draft, s: Segment) -> None:
         observation["dataAbsentReason"] = {"coding": [{"system": _ABSENT, "code": _ABSENT_BY_STATUS[sent]}]}
     elif size > 5 and s.fields[5] == '""':
         observation["dataAbsentReason"] = {"coding": [{"system": _ABSENT, "code": "unknown"}]}
-        d.warn("value-null", s, 5, 'the value was sent as ""')
     if size > 7 and s.get(7) and (ranges := range_of(d, s)):
         observation["referenceRange"] = ranges
     if size > 10 and s.get(10):

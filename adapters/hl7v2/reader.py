@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from adapters.hl7v2.charset import to_text
+from adapters.hl7v2.charset import to_text, wide
 from adapters.hl7v2.escapes import Unescape, unescaper
 from hie.errors import DecodeError
 from hie.model import Warning
@@ -18,6 +18,11 @@ ENVELOPE = frozenset(("FHS", "BHS", "BTS", "FTS"))
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
 _SEGMENT_AFTER_LF = re.compile(r"\n+(?=(?:MSH|FHS|BHS|[A-Z][A-Z0-9]{2}\|)[^A-Za-z0-9\s]?)")
 _GLUED = re.compile(r"(?:PID|PV1|OBR|OBX|ORC|EVN)\Z")
+_WRITTEN_END = re.compile(r"(?:\\r\\n|\\r|\\n)(?=[A-Z][A-Z0-9]{2}[^A-Za-z0-9\s]|\Z)")
+"""A segment end written out as backslash and letter, by programs that quoted the message and never unquoted it."""
+_ODD_NAME = re.compile(r"[A-Za-z0-9]{2,4}\Z")
+_TEXT = {"OBX": 5, "NTE": 3}
+"""Segment -> its field of free text, where a line that is no segment belongs."""
 
 
 class Segment:
@@ -94,6 +99,9 @@ def read(raw: bytes, default_charset: str | None = None) -> Iterator[Message]:
     text, charset, warnings = to_text(raw[start:] if start >= 0 else raw, declared, default_charset)
     failure: DecodeError | None = None
     given = False
+    if "\r" not in text and "\n" not in text and _WRITTEN_END.search(text):
+        text = _WRITTEN_END.sub("\r", text)
+        warnings.append(Warning("segment-ends-written", "", "segment ends came as backslash and letter"))
     for lines in _messages(text):
         header = next((line for line in lines if line.startswith("MSH")), "")
         if len(header) < 5 or header[3].isalnum() or header[3].isspace():
@@ -117,7 +125,7 @@ def _unreadable() -> DecodeError:
 
 def _header(raw: bytes) -> int:
     """Offset of the first thing that looks like a segment of ours, behind BOM, MLLP bytes and blank lines; -1: UTF-16."""
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if wide(raw):
         return -1
     lead = len(raw) - len(raw.lstrip(b"\xef\xbb\xbf\x0b\x1c\x00\r\n\t "))
     if raw[lead : lead + 3] in (b"MSH", b"FHS", b"BHS"):
@@ -129,7 +137,7 @@ def _header(raw: bytes) -> int:
 
 
 def _declared(raw: bytes, start: int) -> str:
-    """MSH-18 (first repetition) of the first MSH."""
+    """MSH-18 of the first MSH, its repetitions parted by `~`."""
     at = raw.find(b"MSH", max(start, 0))
     if start < 0 or at < 0 or at + 4 > len(raw):
         return ""
@@ -140,7 +148,7 @@ def _declared(raw: bytes, start: int) -> str:
     if len(fields) < 18:
         return ""
     value = fields[17].decode("latin-1")
-    return re.split(r"[\^~]", value)[0] if len(value) < 60 else ""
+    return value.partition("^")[0] if len(value) < 60 else ""
 
 
 def _messages(text: str) -> Iterator[list[str]]:
@@ -199,6 +207,11 @@ def _fill(message: Message, lines: list[str]) -> None:
                     message.warnings.append(
                         Warning("line-unreadable", "", "a line before the first segment was left out")
                     )
+                elif _complete(last) and _ODD_NAME.match(part.partition(separator)[0]) and separator in part:
+                    last = _append(message, counts, part.partition(separator)[0], part.split(separator))
+                    message.warnings.append(
+                        Warning("segment-name-odd", last.where, "not the name of a segment: listed, not read")
+                    )
                 else:
                     _continue(message, last, part, separator)
                 continue
@@ -224,8 +237,19 @@ def _append(message: Message, counts: dict[str, int], name: str, fields: list[st
     return segment
 
 
+def _complete(segment: Segment) -> bool:
+    """Whether a segment has what comes behind its text, so that a further line is no part of it."""
+    at = _TEXT.get(segment.name)
+    return at is None or len(segment.fields) > at + 1
+
+
 def _continue(message: Message, last: Segment, part: str, separator: str) -> None:
     """A line that is no segment: the text of the last field goes on (OBX-5 with line feeds)."""
+    at = _TEXT.get(last.name, 0)
+    if at and len(last.fields) > at + 1 and separator not in part:  # a line behind the whole segment
+        last.fields[at] += "\n" + part
+        message.warnings.append(Warning("line-continued", last.where, "a line that is no segment was read on as text"))
+        return
     pieces = part.split(separator)
     last.fields[-1] += "\n" + pieces[0]
     last.fields.extend(pieces[1:])
