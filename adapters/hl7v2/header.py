@@ -125,15 +125,13 @@ def _destination(d: Draft, s: Segment, header: Resource) -> None:
     facility = _facility(d, s, 6)
     if receiver is None:
         receiver = facility
-    elif facility is not None:
-        identifier, name = hd_identifier(d, s.get(6).partition(d.message.repetition)[0])
-        target = made.setdefault("target", {"type": "Device"})
-        target["display"] = name or d.first(s.get(6))
-        if identifier and target.setdefault("identifier", identifier) != identifier:
-            d.lose(s, 6, 0, 2)
+        facility = None
     if receiver is not None:
         made["receiver"] = receiver
     header["destination"] = [made]
+    if facility is not None:  # MSH-23 names another organisation than the facility of MSH-6
+        absent = {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
+        header["destination"].append({"_endpoint": absent, "receiver": facility})
 
 
 def _facility(d: Draft, s: Segment, n: int) -> dict[str, Any] | None:
@@ -188,9 +186,9 @@ def sft(d: Draft, s: Segment) -> None:
     if (installed := s.get(6)) and not versions:
         d.lose(s, 6)
     elif installed:
-        held: dict[str, Any] = {"url": INSTALLED}
-        if put_time(d, s, 6, installed, held, "valueDateTime"):
-            program["version"][0]["extension"] = [held]
+        held: dict[str, Any] = {}
+        if put_time(d, s, 6, installed, held, "value"):
+            program["version"][0]["extension"] = [{"url": INSTALLED, "valueDateTime": held["value"]}]
     if notes := d.first(s.get(5)):
         program["note"] = [{"text": notes}]
     d.source(s, program)

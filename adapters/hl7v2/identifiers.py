@@ -99,15 +99,8 @@ def assigned_by(d: Draft, raw: str, namespace: str) -> dict[str, Any] | None:
 def also(d: Draft, made: dict[str, Any], universal: str) -> None:
     """A universal id that the system's URI does not show (a DNS name beside a namespace, no OID) is the assigner's."""
     text = d.text(universal) if universal else ""
-    system = made.get("system", "")
-    if (
-        not text
-        or text.lower() in system.lower()
-        or (system and d.oid_system(text) == system)
-        or d.context.authorities.get(text)
-    ):
-        return
-    made.setdefault("assigner", {}).setdefault("identifier", {"value": text})
+    if text and text.lower() not in made.get("system", "").lower() and not d.context.authorities.get(text):
+        made.setdefault("assigner", {}).setdefault("identifier", {"value": text})
 
 
 def ei(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, kind: str = "") -> dict[str, Any] | None:

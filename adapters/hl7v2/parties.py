@@ -150,7 +150,7 @@ def organization(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, address: 
         identifier["value"] = value
         if namespace and not uri.endswith(namespace):
             identifier["assigner"] = {"display": namespace}
-        if size > 5 and d.message.sub in parts[5]:
+        if size > 5 and d.message.sub in parts[5] and (not uri or uri.startswith("urn:hie:authority:")):
             also(d, identifier, parts[5].split(d.message.sub)[1])
         if size > 9 and parts[9] and parts[2] and parts[2] != parts[9]:
             d.lose(s, n, rep, 3)

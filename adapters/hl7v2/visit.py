@@ -234,12 +234,12 @@ def planned(d: Draft, event: Segment) -> None:
     if name is None or encounter is None:
         d.lose(event, 3)
         return
-    held: dict[str, Any] = {"url": _V5 + name}
-    if put_time(d, event, 3, event.get(3), held, "valueDateTime"):
-        known = [one for one in encounter.get("extension", ()) if one["url"] == held["url"]]
+    held: dict[str, Any] = {}
+    if put_time(d, event, 3, event.get(3), held, "value"):
+        known = [one for one in encounter.get("extension", ()) if one["url"] == _V5 + name]
         if not known:
-            encounter.setdefault("extension", []).append(held)
-        elif known[0].get("valueDateTime") != held["valueDateTime"]:
+            encounter.setdefault("extension", []).append({"url": _V5 + name, "valueDateTime": held["value"]})
+        elif known[0].get("valueDateTime") != held["value"]:
             d.lose(event, 3)
 
 

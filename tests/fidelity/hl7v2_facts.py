@@ -236,9 +236,9 @@ def _name(base: Fact, parts: list[str], sub: str, first: int = 1) -> Iterator[Fa
                 form="has",
             )
     yield from _at(base, parts, first + 2, "given text valueString display", "has", sub)
-    yield from _at(base, parts, first + 3, "suffix text display", "text", sub)
-    yield from _at(base, parts, first + 4, "prefix text display", "text", sub)
-    yield from _at(base, parts, first + 5, "suffix code text display", "text", sub)
+    yield from _at(base, parts, first + 3, "suffix text display valueString", "has", sub)
+    yield from _at(base, parts, first + 4, "prefix text display valueString", "has", sub)
+    yield from _at(base, parts, first + 5, "suffix code text display valueString", "has", sub)
 
 
 def _person(base: Fact, parts: list[str], sub: str) -> Iterator[Fact]:
