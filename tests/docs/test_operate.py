@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,14 @@ def test_folders_are_configurations(tmp_path: Path) -> None:
     check(tmp_path, clinic)
     check(tmp_path, {**clinic, "feeds": clinic["feeds"] + history["feeds"]})
     check(tmp_path, registry)
+
+
+def test_what_is_said_of_codes_is_a_configuration(tmp_path: Path) -> None:
+    site, overrides, senders = [yaml.safe_load(block) for block in blocks("codes.md")]
+    for file in ("site.tsv", "lab.tsv", "poc.json"):
+        shutil.copy(DOCS.parent / "config" / "codes" / file, tmp_path)
+    site["feeds"][0] |= {**overrides, **senders}
+    check(tmp_path, site)
 
 
 def test_the_policy_is_a_policy(tmp_path: Path) -> None:
