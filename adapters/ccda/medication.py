@@ -34,6 +34,7 @@ from adapters.ccda.statement import (
 from adapters.ccda.times import put_time
 from adapters.ccda.timing import Schedule, schedule
 from adapters.ccda.tree import Node
+from adapters.ccda.visit import visit
 from hie.model import Resource
 
 STATEMENT = {
@@ -93,6 +94,7 @@ def _statement(d: Draft, node: Node, section: Section, given: Product, times: Sc
     put(made, category=kinds[0] if kinds else None)
     put_medication(d, made, given, node)
     made["subject"] = refer(d.patient)
+    put(made, context=visit(d, node))
     _effective(made, times)
     writer, written = author(d, node)
     source = _informants(d, node)
@@ -164,9 +166,12 @@ def _observed(d: Draft, node: Node, state: str) -> tuple[str, list[Resource]]:
         status(inner)
         value = inner.kid("value")
         sent = concept(d, value)
-        if code_of(value) in _OBSERVED:
-            state = _OBSERVED[code_of(value)]
-        elif sent:
+        known = _OBSERVED.get(code_of(value))
+        if known and known != state and (stated := node.kid("statusCode")) is not None:
+            # the act was recorded, the drug is what the observation says
+            stated.used = False
+        state = known or state
+        if sent and (not known or "text" in sent):
             other.append(sent)
     return state, other
 
@@ -199,6 +204,7 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
         made["doNotPerform"] = True
     put_medication(d, made, given, node)
     made["subject"] = refer(d.patient)
+    put(made, encounter=visit(d, node))
     _priority(d, made, node)
     writer, written = author(d, node)
     put_time(d, made, "authoredOn", written)
@@ -235,6 +241,7 @@ def _administered(d: Draft, node: Node, section: Section, given: Product, times:
     made["status"] = ADMINISTRATION.get(status(node), "unknown")
     put_medication(d, made, given, node)
     made["subject"] = refer(d.patient)
+    put(made, context=visit(d, node))
     _effective(made, times)
     put(made, performer=[{"actor": who} for who in performers(d, node) or _list(author(d, node)[0])])
     reasons, indications = reasons_of(d, node, section)

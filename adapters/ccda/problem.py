@@ -14,6 +14,7 @@ from adapters.ccda.quantities import quantity
 from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
 from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
+from adapters.ccda.visit import visit
 from hie.model import Resource
 
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -129,8 +130,7 @@ def problem(
     sites = [c for kid in node.all("targetSiteCode") if (c := concept(d, kid))]
     put(made, bodySite=sites)
     made["subject"] = {"reference": d.patient}
-    if encounter:
-        made["encounter"] = {"reference": encounter}
+    put(made, encounter={"reference": encounter} if encounter else visit(d, node))
     _onset(d, made, node, when)
     _recorded(d, made, node, act)
     put(made, note=notes(d, node) + (notes(d, act) if act is not None else []) + made.pop("note", []))

@@ -86,7 +86,9 @@ def request(d: Draft, node: Node, section: Section) -> list[str]:
     if instructions:
         made["patientInstruction"] = "\n".join(dict.fromkeys(instructions))
     about = rest(d, node, section)
-    put(made, supportingInfo=support + [refer(each) for each in about])
+    covers = [each for each in about if each.startswith("Coverage/")]
+    put(made, insurance=[refer(each) for each in covers])
+    put(made, supportingInfo=support + [refer(each) for each in about if each not in covers])
     return [finish(d, node, made, ids)]
 
 

@@ -13,7 +13,7 @@ from tests.fidelity.fact import Fact
 
 PLANS = (
     "ServiceRequest. MedicationRequest. Appointment. CarePlan. Goal. DeviceRequest. SupplyRequest. NutritionOrder. CommunicationRequest. "
-    "ImmunizationRecommendation. Task. Encounter. Medication. RequestGroup. RiskAssessment."
+    "ImmunizationRecommendation. Task. Encounter. Medication. RequestGroup. RiskAssessment. Coverage."
 )
 
 
@@ -109,7 +109,7 @@ def _procedure(statement: Element, m: Maker) -> Iterator[Fact]:
 
 
 def _encounter(statement: Element, m: Maker) -> Iterator[Fact]:
-    yield from m.identifier(statement, "Encounter.identifier")
+    yield from m.identifier(statement, "Encounter.identifier *.encounter *.context")  # or only named by its id
     yield from m.code(child(statement, "code"), "code", "Encounter.type Encounter.class Encounter.serviceType")
     yield from m.time(child(statement, "effectiveTime"), "date", "Encounter.period")
     for each in children(statement, "participant"):
