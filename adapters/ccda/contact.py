@@ -109,7 +109,7 @@ def name(d: Draft, node: Node) -> Resource | None:
         if kid.tag in parts:
             if "BR" in qualifier and kid.tag == "family" and len(node.all("family")) == 1:
                 made.setdefault("use", "maiden")
-            elif "CL" in qualifier and kid.tag == "given":
+            elif "CL" in qualifier and kid.tag == "given" and len(node.all("given")) == 1:
                 made.setdefault("use", "nickname")
             parts[kid.tag].append(text)
             kinds = [{"url": _QUALIFIER, "valueCode": each} for each in qualifier if each in _QUALIFIERS]

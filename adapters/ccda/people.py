@@ -129,7 +129,8 @@ def _role(d: Draft, role: Node, ids: list[Resource], alone: bool) -> Resource | 
     came. `alone`: the element that asks takes organisations only."""
     organisation = _organisations(d, role)
     code = concept(d, role.kid("code"))
-    if alone or (not code and not (organisation and keyed(ids))):
+    reach = not organisation and any(kid.tag in ("addr", "telecom") and not kid.null for kid in role.kids)
+    if alone or (not code and not (keyed(ids) and (organisation or reach))):
         if organisation:
             _complete(d, role, organisation)
             return organisation
@@ -142,6 +143,8 @@ def _role(d: Draft, role: Node, ids: list[Resource], alone: bool) -> Resource | 
     put(made, telecom=telecoms(d, role))
     if organisation:
         _complete(d, role, organisation)
+    else:
+        _stands(d, role, made)
     shown = str((organisation or {}).get("display", "")) or first_text(code)
     return refer(d.add(made, role, keyed(ids) or None), shown)
 
@@ -154,16 +157,25 @@ def _complete(d: Draft, role: Node, who: Resource) -> None:
     kind = known["resourceType"]
     if kind == "Practitioner":
         _job(d, role, who, concept(d, role.kid("code")))
-    if kind == "PractitionerRole" and (code := concept(d, role.kid("code"))):
-        key = "specialty" if any(c.get("system") == NUCC for c in code.get("coding", ())) else "code"
-        if code not in known.get(key, ()):
-            known[key] = [*known.get(key, []), code]
+    if kind == "PractitionerRole":
+        if code := concept(d, role.kid("code")):
+            key = "specialty" if any(c.get("system") == NUCC for c in code.get("coding", ())) else "code"
+            if code not in known.get(key, ()):
+                known[key] = [*known.get(key, []), code]
+        behind = _organisations(d, role)
+        if behind and "organization" not in known:
+            known["organization"] = behind
+        if owner := known.get("organization"):
+            _complete(d, role, owner)
+        else:
+            _stands(d, role, known)
     if kind in ("Practitioner", "RelatedPerson"):
         more = [each for each in keyed(identifiers(d, role)) if each not in known.get("identifier", ())]
         if more:
             known["identifier"] = known.get("identifier", []) + more
-    if kind in ("Practitioner", "Organization", "RelatedPerson"):
-        for key, found in (("telecom", telecoms(d, role)), ("address", addresses(d, role))):
+    if kind in ("Practitioner", "Organization", "RelatedPerson", "PractitionerRole"):
+        where = [] if kind == "PractitionerRole" else addresses(d, role)
+        for key, found in (("telecom", telecoms(d, role)), ("address", where)):
             new = [each for each in found if each not in known.get(key, ())]
             if new:
                 known[key] = known.get(key, []) + new
@@ -171,6 +183,16 @@ def _complete(d: Draft, role: Node, who: Resource) -> None:
         spoken = concept(d, role.kid("code"))
         if spoken and spoken not in known.get("type", []):
             known["type"] = [*known.get("type", []), spoken]
+
+
+def _stands(d: Draft, role: Node, made: Resource) -> None:
+    """The address of a role that nobody plays and no organisation gives: it has one through its location only."""
+    for where in addresses(d, role):
+        stands = start("Location")
+        stands["address"] = where
+        one = refer(d.add(stands, role))
+        if one not in made.get("location", ()):
+            made["location"] = [*made.get("location", []), one]
 
 
 def _device(d: Draft, role: Node, device: Node, ids: list[Resource]) -> Resource:
