@@ -32,8 +32,8 @@ _UNKNOWN = {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
 class Everything(frozenset[str]):
     """Known references: all. Whether one resolves is seen when the record is put together."""
 
-    def __contains__(self, _: object) -> bool:
-        return True
+    def __contains__(self, reference: object) -> bool:
+        return isinstance(reference, str) and bool(reference)
 
 
 ALL = Everything()

@@ -25,6 +25,9 @@ REST = re.compile(r"(?:(https?://.+?)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-_]{1,64})
 _CONDITIONAL = re.compile(r"(?:https?://.+/)?([A-Z][A-Za-z]+)\?(?:.*&)?identifier=([^&]*)")
 _RESOURCE_IDENTIFIER = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "RI"}]}
 _MASKED = {"extension": [{"url": ABSENT, "valueCode": "masked"}]}
+_REFERENCE = frozenset(
+    {"id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display"}
+)
 _CANONICAL = ("questionnaire", "instantiatesCanonical")
 
 
@@ -155,7 +158,7 @@ class Ids:
             one = self._walk(entry, item, f"{path}.{name}" if path else name, allowed, cut, lost)
             made[name] = dict(_MASKED) if one is _MASKED else one
         reference = made.get("reference")
-        if isinstance(reference, str) and not reference.startswith("#"):
+        if isinstance(reference, str) and not reference.startswith("#") and made.keys() <= _REFERENCE:
             found = self.target(entry, reference)
             if found is None:
                 if "identifier" in made:
@@ -165,7 +168,12 @@ class Ids:
                 cut.append(path)
                 return _MASKED
             made["reference"] = self.new(found)
-        elif reference is None and "identifier" in made and (found := self.pointed(entry, made)):
+        elif (
+            reference is None
+            and "identifier" in made
+            and made.keys() <= _REFERENCE
+            and (found := self.pointed(entry, made))
+        ):
             if allowed(found):
                 made["reference"] = self.new(found)
             elif found.type == "Patient":
@@ -246,7 +254,7 @@ def pointers(value: Any) -> Iterator[Any]:
         for item in value:
             yield from pointers(item)
     elif isinstance(value, dict):
-        if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict):
+        if value.keys() <= _REFERENCE and (isinstance(value.get("reference"), str) or "identifier" in value):
             yield value
         for name, item in value.items():
             if isinstance(item, str):

@@ -209,7 +209,7 @@ def _check(name: str) -> Check:
                 for item in value:
                     if not test(item, known):
                         return False
-            elif value not in known and not test(value):
+            elif type(value) is not str or (value not in known and not test(value)):
                 return False
             if bit:
                 if seen & bit and not (key[0] == "_" or "_" + key in node):
@@ -267,7 +267,7 @@ def _elsewhere(value: Any) -> bool:
 
 
 def _resolves(value: Any, known: frozenset[str]) -> bool:
-    return value in known or _elsewhere(value)
+    return type(value) is str and (value in known or _elsewhere(value))
 
 
 def valid(resources: Iterable[Resource], known: frozenset[str] | None = None) -> bool:
