@@ -251,14 +251,32 @@ def _actor(d: Draft, s: Segment, part: str, rep: int) -> dict[str, Any] | None:
         return location(d, s, 3, part, rep)
     if s.name == "AIP" or _is_person(d, s, part):
         return practitioner(d, s, 3, part, rep)
-    parts = [*d.parts(part), "", "", ""]
+    parts = [*d.parts(part), "", "", "", ""]
     shown = plain(d, part)
     made: dict[str, Any] = {"type": "Device", **({"display": shown} if shown else {})}
     if (code := d.first(part)) and (code != shown or d.text(parts[2])):
         system = d.text(parts[2])
         made["identifier"] = {**({"system": d.system(system)} if system else {}), "value": code}
+    if d.text(parts[3]) or d.text(parts[4]):
+        return _device(d, s, [d.text(p) for p in parts], rep)
     d.rest(s, 3, rep, parts, 3)
     return made if "display" in made or "identifier" in made else None
+
+
+def _device(d: Draft, s: Segment, parts: list[str], rep: int) -> dict[str, Any]:
+    """A resource under two numbers, the sender's and another system's."""
+    parts += [""] * (6 - len(parts))
+    made = d.add("Device", d.scope, *parts[:6])
+    for code, shown, system in (parts[:3], parts[3:6]):
+        if code:
+            merge(
+                made.setdefault("identifier", []), {**({"system": d.system(system)} if system else {}), "value": code}
+            )
+        if shown:
+            merge(made.setdefault("deviceName", []), {"name": shown, "type": "user-friendly-name"})
+    d.rest(s, 3, rep, parts, 6)
+    d.source(s, made)
+    return d.ref(made)
 
 
 def _is_person(d: Draft, s: Segment, part: str) -> bool:
@@ -322,13 +340,22 @@ def closed(made: Resource) -> None:
 
 
 def tq1_times(d: Draft, s: Segment, made: Resource) -> None:
-    """TQ1-7 and 8 behind SCH."""
+    """TQ1-7 and 8 behind SCH. Where SCH-11 said another time, TQ1 counts and that time stays as the one asked for."""
+    span: dict[str, Any] = {}
     for n, key in ((7, "start"), (8, "end")):
         if s.get(n):
-            put_instant(d, s, n, s.get(n), made, key)
-    for n in (2, 3, 4, 5, 9, 10, 11):
+            put_instant(d, s, n, s.get(n), span, key)
+    before: dict[str, Any] = {key: made.pop(key) for key in ("start", "_start", "end", "_end") if key in made and span}
+    if before and any(before.get(key, value) != value for key, value in span.items()):
+        d.warn("contradiction", s, 7, "another time than in SCH-11; both are kept")
+        made.setdefault("requestedPeriod", []).append(before)
+        before = {}
+    made.update({**before, **span})
+    for n in (2, 3, 4, 5, 9, 10):
         if s.get(n):
             d.lose(s, n)
+    if text := d.text(s.get(11)):
+        made["comment"] = f"{made['comment']}\n{text}" if "comment" in made else text
     if raw := s.get(6):
         value = number(d.first(raw))
         if isinstance(value, int) and "minutesDuration" not in made:

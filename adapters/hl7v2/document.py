@@ -47,7 +47,7 @@ def txa(d: Draft, s: Segment) -> None:
     for n in (14, 15):
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if order := ei(d, s, n, part, rep):
-                _relate(made, _ordered(d, order) or {"type": "ServiceRequest", "identifier": order})
+                _relate(made, {"type": "ServiceRequest", "identifier": order})
     confidentiality(d, s, 18, "0272", made)
     fill(d, s, made)
     d.later.append(lambda: _close(d, s, made))
@@ -157,6 +157,9 @@ def categorise(d: Draft, s: Segment, made: Resource) -> None:
 
 def _close(d: Draft, s: Segment, made: Resource) -> None:
     """Texts become attachments; a document without content (T01) says so by a reference-free attachment."""
+    related = made.get("context", {}).pop("related", ())
+    for link in related:
+        _relate(made, (_ordered(d, link["identifier"]) if "identifier" in link else None) or link)
     for name, lines in d.now.get(("text", made["id"]), {}).items():
         text = "\n".join(lines)
         if not text.strip():

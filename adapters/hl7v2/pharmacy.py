@@ -5,6 +5,7 @@ Sources: HL7 v2.8.2 sections 4.14.1 (RXO), 4.14.4 (RXE), 4.14.6 (RXG); FHIR R4 m
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from adapters.hl7v2 import drug, order_parties, timing
@@ -66,7 +67,7 @@ def _request(d: Draft, s: Segment, code: int, intent: str) -> tuple[Resource, Se
 def rxo(d: Draft, s: Segment) -> None:
     """What was asked for."""
     made, orc = _request(d, s, 1, "order")
-    d.now["asked"] = made
+    d.now["asked"] = made, s
     drug.named(d, s, 1, made)
     slot = made.setdefault("dosageInstruction", [{}])[0]
     dose_of(d, s, slot, 2, 3, 4)
@@ -90,19 +91,26 @@ def rxo(d: Draft, s: Segment) -> None:
 
 
 def rxe(d: Draft, s: Segment) -> None:
-    """As the pharmacy encoded it: the same MedicationRequest as the RXO before it under one ORC."""
-    made = d.now.get("asked")
-    if made is None or d.now.get("orc") is not None:
+    """As the pharmacy encoded it: the same MedicationRequest as the RXO before it, unless the drug is another one."""
+    asked = d.now.pop("asked", None) if d.now.get("orc") is None else None
+    basis: Resource | None = None
+    if asked is None:
         made, orc = _request(d, s, 2, "order")
+    elif _another_drug(d, asked[1], s):
+        d.now["orc"] = d.now.get("rx-orc")
+        basis = asked[0]
+        made, orc = _request(d, s, 2, "filler-order")
     else:
-        orc = None
-        d.now.pop("asked")
+        made, orc = asked[0], None
+        d.now["asked supply"] = asked[1]  # what the pharmacy supplies otherwise is listed at the order
         d.source(s, made)
         d.owner = d.now["about"] = made
     drug.named(d, s, 2, made)
     slot = made.setdefault("dosageInstruction", [{}])[0]
     dose_of(d, s, slot, 3, 4, 5)
     _ordered(d, orc, made)
+    if basis is not None:
+        made.setdefault("basedOn", []).append(d.ref(basis))
     if raw := s.get(1):
         timing.of_order(d, s, 1, raw, made)
     drug.form_of(d, s, 6, made)
@@ -126,6 +134,30 @@ def rxe(d: Draft, s: Segment) -> None:
     pharmacy(d, s, made, 40, 41, 45)
     fill(d, s, made)
     _tidy(d, made)
+
+
+def _another_drug(d: Draft, asked: Segment, s: Segment) -> bool:
+    """Whether RXE-2 has no code of RXO-1 and another name or strength: then the codes of both must not stand for one drug."""
+    one, other = (_said(d, segment.get(n)) for segment, n in ((asked, 1), (s, 2)))
+    if not one[1] or not other[1] or one[0] & other[0]:
+        return False
+    return not one[1] & other[1] or bool(one[2] and other[2] and not one[2] & other[2])
+
+
+def _said(d: Draft, raw: str) -> tuple[set[str], set[str], set[str]]:
+    """Codes, longer words and numbers (a strength) of a drug."""
+    parts = [d.text(p).upper() for p in d.parts(raw.partition(d.message.repetition)[0])]
+    words = " ".join(parts[at] for at in (1, 4, 8) if at < len(parts))
+    codes = {parts[at] for at in (0, 3) if at < len(parts) and parts[at]}
+    return codes, {w for w in _WORD.findall(words) if w not in _FORMS}, set(_NUMBER.findall(words))
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_WORD = re.compile(r"[A-Z]{4,}")
+_FORMS = frozenset(
+    ("TABLET", "TABLETS", "TABS", "CAPSULE", "CAPSULES", "CAPS", "ORAL", "SOLUTION", "INJECTION", "CREAM", "SUSPENSION", "INFUSION", "EXTENDED",
+     "RELEASE", "UNIT", "UNITS", "DOSE", "SODIUM", "CHLORIDE", "SYRINGE", "VIAL", "DROPS", "POWDER", "WITH")
+)  # fmt: skip
 
 
 def rxg(d: Draft, s: Segment) -> None:
@@ -184,10 +216,17 @@ def _tidy(d: Draft, made: Resource) -> None:
 
 def _supply(d: Draft, s: Segment, made: Resource, amount_field: int, unit_field: int, refills: int) -> None:
     request: dict[str, Any] = made.get("dispenseRequest", {})
+    asked: Segment | None = d.now.pop("asked supply", None)
     if (s.get(amount_field) or s.get(unit_field)) and (amount := amount_of(d, s, amount_field, unit_field)):
+        before = request.get("quantity", amount)
         request["quantity"] = amount
+        for n, key in ((11, "value"), (12, "unit")):
+            if asked is not None and before.get(key) not in (None, amount.get(key)):
+                d.lose(asked, n)
     if text := d.first(s.get(refills)):
         if text.isdigit():
+            if asked is not None and request.get("numberOfRepeatsAllowed", int(text)) != int(text):
+                d.lose(asked, 13)
             request["numberOfRepeatsAllowed"] = int(text)
         else:
             d.lose(s, refills)
@@ -207,7 +246,7 @@ def prescriber(d: Draft, s: Segment, n: int, made: Resource) -> None:
     """The prescriber with the number that controlled drugs need. Usually whom ORC-12 names under another number."""
     if not s.get(n):
         return
-    before = made.get("requester")
+    before = _person(d, s, made)
     known = set(d.resources)
     order_parties.requester(d, s, n, made)
     if before is None or before != made.get("requester"):
@@ -218,13 +257,27 @@ def prescriber(d: Draft, s: Segment, n: int, made: Resource) -> None:
             d.lost.pop(d.where(s, n), None)
 
 
+def _person(d: Draft, s: Segment, made: Resource) -> dict[str, Any] | None:
+    """The requester; where only the organisation is known so far, its role, so that the person finds room."""
+    who: dict[str, Any] | None = made.get("requester")
+    if who is None or not (who.get("type") == "Organization" or who.get("reference", "").startswith("Organization/")):
+        return who
+    role = d.add("PractitionerRole", d.scope, made["id"], "requester")
+    role["organization"] = who
+    d.source(s, role)
+    made["requester"] = d.ref(role)
+    return None
+
+
 def _same(d: Draft, s: Segment, before: dict[str, Any], reference: str) -> bool:
     """Drops a second Practitioner whose numbers and names the requester took over."""
     one = d.resources.get(before.get("reference", ""))
     if one is not None and one["resourceType"] == "PractitionerRole":
         one = d.resources.get(one.get("practitioner", {}).get("reference", ""))
     other = d.resources[reference]
-    if one is None or not all(i in one.get("identifier", ()) for i in other.get("identifier", ())):
+    if one is None or one["resourceType"] != "Practitioner":
+        return False
+    if not all(item in one.get(key, ()) for key in ("identifier", "name") for item in other.get(key, ())):
         return False
     del d.resources[reference]
     for key in [k for k in d.sources if k[0] == reference]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.hl7v2.concepts import concept
+from adapters.hl7v2.concepts import concept, plain
 from adapters.hl7v2.contacts import addresses, telecoms
+from adapters.hl7v2.conversions import readable
 from adapters.hl7v2.draft import Draft
-from adapters.hl7v2.identifiers import ei, typed
+from adapters.hl7v2.identifiers import BY_TYPE, ei, typed
 from adapters.hl7v2.names import names, written
 from adapters.hl7v2.parties import merge
 from adapters.hl7v2.reader import Segment
@@ -56,8 +57,36 @@ def rf1(d: Draft, s: Segment) -> None:
     for rep, part in d.repeats(s.get(10)) if s.get(10) else ():
         if why := concept(d, s, 10, part, rep, "0336"):
             made.setdefault("reasonCode", []).append(why)
+    for _, part in d.repeats(s.get(14)) if s.get(14) else ():
+        if text := readable(d, part):
+            made.setdefault("reasonCode", []).append({"text": text})
+    for _, part in d.repeats(s.get(24)) if s.get(24) else ():
+        if text := readable(d, part):
+            made.setdefault("note", []).append({"text": text})
     fill(d, s, made)
     d.later.append(lambda: _people(d, made))
+
+
+def aut(d: Draft, s: Segment) -> None:
+    """A payer's authorization of the referral: known to the payer by its number (AUT-6)."""
+    made = d.now.get("referral") or d.now.get("order")
+    target = made if made is not None and made["resourceType"] == "ServiceRequest" else None
+    fill(d, s, target)
+    d.source(s, target or d.owner or d.now.get("header"))
+    number = ei(d, s, 6, s.get(6)) if s.get(6) else None
+    if target is None or number is None:
+        for n in (2, 3, 6):
+            if s.get(n):
+                d.lose(s, n)
+        return
+    link: dict[str, Any] = {"type": "ClaimResponse", "identifier": number}
+    payer = d.first(s.get(3)) or plain(d, s.get(2))
+    if payer:
+        link["display"] = payer
+    for n in (2, 3):
+        parts = d.parts(s.get(n)) if s.get(n) else []
+        d.rest(s, n, 0, [p if d.text(p) != payer else "" for p in parts], 0)
+    target.setdefault("insurance", []).append(link)
 
 
 def prd(d: Draft, s: Segment) -> None:
@@ -113,7 +142,9 @@ def _person(d: Draft, s: Segment, name_fields: tuple[int, ...], id_fields: tuple
     number = d.first(s.get(id_fields[0]))
     if not people and not number:
         return None
-    made = d.add("Practitioner", d.scope, number or written(people[0]))
+    parts = d.parts(s.get(id_fields[0]).partition(d.message.repetition)[0])
+    national = any(d.text(part) == "NPI" for part in parts[1:])
+    made = d.add("Practitioner", BY_TYPE["NPI"] if national and number else d.scope, number or written(people[0]))
     for one in people:
         merge(made.setdefault("name", []), one)
     return made
@@ -147,11 +178,15 @@ def ctd(d: Draft, s: Segment) -> None:
         for key, values in (("name", people), ("telecom", points), ("address", places)):
             for one in values:
                 merge(made.setdefault(key, []), one)
+        target = made
         if roles:
-            d.lose(s, 1)
-        order = d.now.get("order")
+            target = d.add("PractitionerRole", d.scope, made["id"], "contact")
+            target["practitioner"] = d.ref(made)
+            target["code"] = roles
+            d.source(s, target)
+        order = d.now.get("order") or d.now.get("referral")
         if order is not None and order["resourceType"] == "ServiceRequest":
-            order.setdefault("supportingInfo", []).append(d.ref(made))
+            order.setdefault("supportingInfo", []).append(d.ref(target))
         d.source(s, made)
     elif s.get(1):
         d.lose(s, 1)

@@ -82,14 +82,14 @@ def _place(into: dict[str, Any], key: str, found: dict[str, Any]) -> bool:
     if not codes & {(c.get("system"), c.get("code")) for c in found.get("coding", ())}:
         return False
     for one in found.get("coding", ()):
-        at = next((i for i, c in enumerate(before["coding"]) if c.get("code") == one.get("code")), None)
+        if any(all(c.get(key) == value for key, value in one.items()) for c in before["coding"]):
+            continue
+        at = next((i for i, c in enumerate(before["coding"]) if all(one.get(k) == v for k, v in c.items())), None)
         if at is None:
             before["coding"].append(one)
-        elif len(one) > len(before["coding"][at]):
+        else:
             before["coding"][at] = one
-    if "text" in found:
-        before.setdefault("text", found["text"])
-    return True
+    return bool("text" not in found or before.setdefault("text", found["text"]) == found["text"])
 
 
 def _device(d: Draft, s: Segment, target: Resource, kind: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from adapters.hl7v2.concepts import concept, plain
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.forecast import numbered, schedule, series
 from adapters.hl7v2.reader import Segment
-from adapters.hl7v2.times import fhir_time_of, put_time
+from adapters.hl7v2.times import SENT_URL, fhir_time_of, put_time
 from adapters.hl7v2.values import BESIDE
 from hie.model import Resource
 
@@ -43,6 +43,8 @@ def about_vaccine(d: Draft, s: Segment, made: Resource) -> bool:
     elif code == "48767-8":
         made.setdefault("note", []).append({"text": plain(d, s.get(5))})
     elif code in _STATEMENT or (code in _TYPES and mine & {"29768-9", "29769-7"} and "69764-9" not in mine):
+        if code in ("29768-9", "29769-7") and not fhir_time_of(d, s.get(5)):
+            return False
         _education(d, s, code, made)
     elif code in _PROTOCOL or (code in _TYPES and mine & _PROTOCOL):
         if not _protocol(d, s, code, value, made):
@@ -54,8 +56,14 @@ def about_vaccine(d: Draft, s: Segment, made: Resource) -> bool:
         return False
     d.owner = made
     d.source(s, made)
-    _listed(d, s, made)
-    return True
+    return not _more(d, s, made)
+
+
+def _more(d: Draft, s: Segment, made: Resource) -> bool:
+    """Whether the OBX says more than the element holds (how eligibility was captured, another day): then it is an Observation too."""
+    if any(s.get(n) for n in _LEFT):
+        return True
+    return bool(s.get(14)) and fhir_time_of(d, s.get(14))[:10] != made.get("occurrenceDateTime", "")[:10]
 
 
 def _listed(d: Draft, s: Segment, made: Resource) -> None:
@@ -95,7 +103,10 @@ def _run(d: Draft, s: Segment) -> Iterator[Segment]:
 
 
 def _education(d: Draft, s: Segment, code: str, made: Resource) -> None:
-    """A vaccine information statement: which (69764-9, or the vaccine type of older versions), published, handed over."""
+    """A vaccine information statement: which (69764-9, or the vaccine type of older versions), published, handed over.
+
+    R4 takes a string that identifies it: the code, with its words beside it.
+    """
     sub = d.text(s.get(4))
     known = d.now.setdefault(("education", made["id"]), {})
     entry = known.get(sub)
@@ -106,13 +117,11 @@ def _education(d: Draft, s: Segment, code: str, made: Resource) -> None:
         put_time(d, s, 5, s.get(5), entry, "publicationDate" if code == "29768-9" else "presentationDate")
     else:
         parts = d.parts(s.get(5).partition(d.message.repetition)[0])
-        entry["documentType"] = " ".join(t for p in parts[:2] if (t := d.text(p)))
+        named = [t for p in parts[:2] if (t := d.text(p))]
+        entry["documentType"] = named[0]
+        if named[1:]:
+            entry["_documentType"] = {"extension": [{"url": SENT_URL, "valueString": named[1]}]}
         d.rest(s, 5, 0, ["", "", *parts[2:]], 2)
-    if not entry:
-        made["education"].remove(entry)
-        known.pop(sub)
-        if not made["education"]:
-            del made["education"]
 
 
 def _protocol(d: Draft, s: Segment, code: str, value: dict[str, Any] | None, made: Resource) -> bool:

@@ -22,7 +22,9 @@ from adapters.hl7v2 import (
     document,
     drug,
     header,
+    imaging,
     merge,
+    nobody,
     notes,
     observation,
     orders,
@@ -34,6 +36,7 @@ from adapters.hl7v2 import (
     roles,
     route,
     specimen,
+    study,
     timing,
     vaccine,
     visit,
@@ -50,14 +53,14 @@ HANDLERS: dict[str, Handler] = {
     "PID": patient.pid, "PD1": patient.pd1, "ARV": patient.arv,
     "PV1": visit.pv1, "PV2": visit.pv2, "NPU": bed.npu, "PDA": death.pda,
     "ORC": orders.orc, "OBR": orders.obr, "TQ1": timing.tq1,
-    "OBX": observation.obx, "NTE": notes.nte, "SPM": specimen.spm, "SAC": specimen.sac,
+    "OBX": observation.obx, "NTE": notes.nte, "IPC": imaging.ipc, "CTI": study.cti, "SPM": specimen.spm, "SAC": specimen.sac,
     "NK1": related.nk1, "GT1": related.gt1, "IN1": coverage.in1, "IN2": coverage.in2, "MRG": merge.mrg,
     "AL1": allergy.allergy, "IAM": allergy.allergy, "DG1": condition.dg1, "PRB": condition.prb, "PR1": condition.pr1,
     "RXA": administration.given, "RXO": pharmacy.rxo, "RXE": pharmacy.rxe, "RXD": dispense.rxd, "RXR": route.rxr,
     "RXC": drug.rxc, "RXG": pharmacy.rxg, "TXA": document.txa, "SCH": appointment.sch, "ARQ": appointment_request.arq, "AIS": appointment.resource_line,
     "AIG": appointment.resource_line, "AIL": appointment.resource_line, "AIP": appointment.resource_line,
     "FT1": charge.ft1, "ACC": charge.accident, "RF1": referral.rf1, "PRD": referral.prd, "CTD": referral.ctd,
-    "GOL": plan.gol, "PTH": plan.pth, "ROL": roles.rol, "PRT": roles.prt,
+    "GOL": plan.gol, "PTH": plan.pth, "VAR": plan.var, "AUT": referral.aut, "ROL": roles.rol, "PRT": roles.prt,
 }  # fmt: skip
 """Segment name -> function. Others: site rows of the segment table, else listed in `unmapped`."""
 
@@ -94,3 +97,5 @@ def finish(d: Draft) -> None:
         d.later.pop(0)()
     specimen.untie(d)
     vaccine.close(d)
+    if d.now.get("patient") is None:
+        nobody.said(d)
