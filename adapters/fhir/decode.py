@@ -8,6 +8,7 @@ Sources: FHIR R4 "Bundle", "Resolving references in Bundles", Patient compartmen
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from adapters.fhir.body import opened
 from adapters.fhir.compartment import split
@@ -16,6 +17,7 @@ from adapters.fhir.mend import leaves
 from adapters.fhir.peek import is_test, keys_of, peek
 from adapters.fhir.references import Ids, base_of
 from adapters.fhir.subjects import with_named
+from hie.codes.translated import translated
 from hie.errors import DecodeError, Rejected
 from hie.model import FeedContext, Keys, Record, Resource, Source, Unmapped, Warning
 
@@ -50,7 +52,10 @@ def decode(raw: bytes, context: FeedContext) -> Iterator[Record]:
     if orphans:
         parts.append((None, orphans))
     for index, (patient, members) in enumerate(parts):
-        yield _record(index, ids, patient, members, found if index == 0 else None, body.outer, first, keys)
+        record = _record(index, ids, patient, members, found if index == 0 else None, body.outer, first, keys)
+        if maps := context.code_maps:
+            record = replace(record, resources=tuple(translated(resource, maps) for resource in record.resources))
+        yield record
 
 
 def _nothing(found: Input) -> DecodeError:

@@ -48,6 +48,7 @@ def places(site: Site) -> dict[str, str]:
         "delivery texts": "SELECT reason || text || answer || key FROM delivery",
         "disclosures": "SELECT decision || consents || policy FROM disclosure",
         "work items": "SELECT kind || key || feed || example FROM work_item",
+        "unmapped": "SELECT feed || sender || system || code || example FROM unmapped",
     }
     found = {place: "\n".join(str(row[0]) for row in site.rows(sql)) for place, sql in columns.items()}
     names = [os.path.join(folder, name) for folder, _, files in os.walk(site.var) for name in files]
