@@ -53,6 +53,7 @@ def obx(d: Draft, s: Segment) -> None:
         return
     observation = identify(d, s)
     d.now["observation"] = observation
+    d.now["line"] = s.get(3)
     d.owner = observation
     d.source(s, observation)
     fields = s.fields

@@ -112,8 +112,11 @@ def status_of(d: Draft, orc_: Segment | None, s: Segment | None, flavour: str) -
         d.warn("code-not-mapped", orc_, 5, "the status is not in table 0038 and no map of the site covers it")
         d.lose(orc_, 5)
     control = d.first(orc_.get(1)) if orc_ is not None else ""
-    if s is not None and s.name == "OBR" and d.first(s.get(25)) in ("F", "C"):
+    reported = d.first(s.get(25)) if s is not None and s.name == "OBR" else ""
+    if reported in ("F", "C"):
         return "completed"
+    if reported == "X":  # table 0123: no results available, order cancelled
+        return "revoked"
     if control and not (control == "RE" and s is not None and s.name == "OBR"):
         found = d.coded("0119" + flavour, control)
         if found is not None:
@@ -152,7 +155,7 @@ def obr(d: Draft, s: Segment) -> None:
         common(d, orc_, request)
     timing.waiting(d, request)
     report = report_of(d, s, request)
-    if raw := s.get(27):
+    if (raw := s.get(27)) and (orc_ is None or raw != orc_.get(7)):
         timing.of_order(d, s, 27, raw, request)
     if s.get(36) or s.get(6) or (orc_ is not None and orc_.get(15)) or (report is None and (s.get(7) or s.get(8))):
         d.later.append(lambda: _occurs(d, orc_, s, request, report is not None))
@@ -209,12 +212,14 @@ def _said(request: Resource, held: dict[str, Any]) -> bool:
             timing["event"] = [value]
             if "_occurrenceDateTime" in held:
                 timing["_event"] = [held["_occurrenceDateTime"]]
-        return value in timing.get("event", ()) or value in (span or {}).values()
-    if "occurrencePeriod" in request:
-        return value in request["occurrencePeriod"].values()
-    if "occurrenceDateTime" not in request:
-        request.update(held)
-    return bool(request["occurrenceDateTime"] == value)
+        said = [*timing.get("event", ()), *(span or {}).values()]
+    elif "occurrencePeriod" in request:
+        said = list(request["occurrencePeriod"].values())
+    else:
+        if "occurrenceDateTime" not in request:
+            request.update(held)
+        said = [request["occurrenceDateTime"]]
+    return any(isinstance(one, str) and one.startswith(value) for one in said)  # perhaps more exactly
 
 
 def _reasons(d: Draft, s: Segment, request: Resource) -> None:

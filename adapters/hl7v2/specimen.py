@@ -197,6 +197,7 @@ def sac(d: Draft, s: Segment) -> None:
         if d.patient:
             specimen["subject"] = dict(d.patient)
         d.now["specimen"] = specimen
+        _attach(d, specimen)
     d.source(s, specimen)
     fill(d, s, specimen)
     for n, slot in ((21, "capacity"), (22, "specimenQuantity")):

@@ -93,6 +93,7 @@ def unknown(d: Draft, s: Segment) -> None:
 
 def finish(d: Draft) -> None:
     orders.close(d)
+    route.waiting(d, None)
     while d.later:
         d.later.pop(0)()
     specimen.untie(d)
