@@ -38,6 +38,9 @@ def given(d: Draft, s: Segment) -> None:
         d.lose(s, 20)
     if d.first(s.get(21)).upper() == "D":
         made["status"] = "entered-in-error"
+        if completion in _STATUS:
+            d.lose(s, 20)
+    d.now.setdefault("given", []).append(made)
     drug.named(d, s, 5, made)
     made["subject"] = dict(d.patient) if d.patient else d.nobody()
     if (encounter := d.now.get("encounter")) is not None:

@@ -82,7 +82,8 @@ def contact(d: Draft, s: Segment, made: Resource, n: int, role: str, phone: int,
     first: Resource | None = None
     for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
         if who := practitioner(d, s, n, part, rep):
-            person(made, who, "", {"coding": [{"system": THO + "v3-ParticipationType", "code": role}]})
+            kind = {"coding": [{"system": THO + "v3-ParticipationType", "code": role}]}
+            person(made, who, "", kind, "needs-action")
             first = first or d.resources.get(who.get("reference", ""))
     for at, key in ((phone, "telecom"), (address, "address")):
         if not at or not s.get(at):
@@ -209,6 +210,13 @@ def resource_line(d: Draft, s: Segment) -> None:
         "AIS": (4, 5, 7, 0), "AIG": (8, 9, 11, 14), "AIL": (6, 7, 9, 12), "AIP": (6, 7, 9, 12),
     }[s.name]  # fmt: skip
     before = len(made["participant"])
+    removed = d.first(s.get(2)).upper() == "D"
+    if s.name == "AIS" and removed:
+        for n in (3, 4):
+            if s.get(n):
+                d.lose(s, n)
+        fill(d, s, made)
+        return
     if s.name == "AIS":
         kind = concept(d, s, 3, s.get(3)) if s.get(3) else None
         if kind and kind not in (known := made.setdefault("serviceType", [])):
@@ -216,6 +224,8 @@ def resource_line(d: Draft, s: Segment) -> None:
     else:
         role = concept(d, s, 4, s.get(4)) if s.get(4) else None
         said = _answer(d, s, answer, made)
+        if removed:  # no longer taking part
+            said = "declined"
         for rep, part in d.repeats(s.get(3)) if s.get(3) else ():
             if actor := _actor(d, s, part, rep):
                 person(made, actor, "", role, said)

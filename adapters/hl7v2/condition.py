@@ -18,6 +18,7 @@ from hie.model import Resource
 VERIFICATION = THO + "condition-ver-status"
 CLINICAL = THO + "condition-clinical"
 CATEGORY = THO + "condition-category"
+ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 _LIFE = {
     "ACTIVE": "active",
     "INACTIVE": "inactive",
@@ -28,6 +29,14 @@ _LIFE = {
 }
 _CONFIRMED = {"CONFIRMED": "confirmed", "C": "confirmed", "PROVISIONAL": "provisional", "P": "provisional", "DIFFERENTIAL": "differential",
               "REFUTED": "refuted", "UNCONFIRMED": "unconfirmed", "SUSPECTED": "unconfirmed"}  # fmt: skip
+
+
+_FUNCTIONS = (
+    (11, {"system": THO + "v3-ParticipationFunction", "code": "PRISURG"}),
+    (8, {"system": THO + "v3-ParticipationFunction", "code": "ANEST"}),
+    (12, {"system": THO + "v3-ParticipationType", "code": "PRF"}),
+)
+"""Field of PR1 -> what the person did: surgeon, anesthesiologist, practitioner."""
 
 
 def coded_with(d: Draft, s: Segment, code_field: int, text_field: int, method_field: int) -> dict[str, Any]:
@@ -116,7 +125,9 @@ def prb(d: Draft, s: Segment) -> None:
     if onset:
         put_time(d, s, 16 if s.get(16) else 7, onset, made, "onsetDateTime")
         if s.get(16) and s.get(7) and s.get(16) != s.get(7):
-            d.lose(s, 7)
+            held: dict[str, Any] = {}
+            if put_time(d, s, 7, s.get(7), held, "at"):  # when the problem was established is not when it began
+                made.setdefault("extension", []).append({"url": ASSERTED, "valueDateTime": held["at"]})
     if text := d.first(s.get(17)):
         if "onsetDateTime" in made:
             made["_onsetDateTime"] = {"extension": [{"url": "urn:hie:original-text", "valueString": text}]}
@@ -145,13 +156,10 @@ def _status(d: Draft, s: Segment, made: Resource) -> None:
         found = concept(d, s, n, raw)
         words = [d.text(p).upper() for p in d.parts(raw)[:2]]
         known = next((table[w] for w in words if w in table), None)
-        if known is None and found is not None:
-            if key in made:
-                d.lose(s, n)
-                continue
-            made[key] = found
-        elif found is not None:
-            made.setdefault(key, {"coding": []}).setdefault("coding", []).insert(0, {"system": system, "code": known})
+        if known is not None and key not in made:
+            made[key] = {"coding": [{"system": system, "code": known}]}
+        elif found is not None and (known is None or made[key]["coding"][0]["code"] != known):
+            d.lose(s, n)  # FHIR takes no other codes here
     if "clinicalStatus" not in made and s.get(9):
         made["clinicalStatus"] = {"coding": [{"system": CLINICAL, "code": "resolved"}]}
     if d.first(s.get(1)).upper() in ("DE", "D"):
@@ -184,10 +192,10 @@ def pr1(d: Draft, s: Segment) -> None:
         put_time(d, s, 5, s.get(5), made, "performedDateTime")
     if minutes := d.first(s.get(7)):
         _span(d, s, made, minutes)
-    for n, role in ((11, "surgeon"), (8, "anesthesiologist"), (12, "procedure practitioner")):
+    for n, role in _FUNCTIONS:
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if who := practitioner(d, s, n, part, rep):
-                made.setdefault("performer", []).append({"function": {"text": role}, "actor": who})
+                made.setdefault("performer", []).append({"function": {"coding": [dict(role)]}, "actor": who})
     fill(d, s, made)
 
 

@@ -17,7 +17,7 @@ from adapters.hl7v2.parties import location, practitioner
 from adapters.hl7v2.pharmacy import ordered_by, prescription, start
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import put_time
+from adapters.hl7v2.times import put_time, time_of
 from hie.model import Resource
 
 _SUBSTITUTED = {
@@ -40,7 +40,7 @@ def rxd(d: Draft, s: Segment) -> None:
     if asked is not None:
         made["authorizingPrescription"] = [d.ref(asked)]
         d.now["carried-out"] = asked
-    made["status"] = _status(d)
+    made["status"] = _status(d, s)
     drug.named(d, s, 2, made)
     if d.patient:
         made["subject"] = dict(d.patient)
@@ -64,7 +64,7 @@ def rxd(d: Draft, s: Segment) -> None:
     highest(d, s, 12, slot)
     texts(d, s, (15,), slot)
     if slot:
-        made["dosageInstruction"] = [slot]
+        made.setdefault("dosageInstruction", [{}])[0].update(slot)
     _places(d, s, made)
     drug.strength(d, s, 16, 17, made, 28, 29)
     drug.batch(d, s, 18, 19, made)
@@ -77,13 +77,13 @@ def rxd(d: Draft, s: Segment) -> None:
     fill(d, s, made)
 
 
-def _status(d: Draft) -> str:
-    """From ORC-5, else from what ORC-1 takes back: the order under which it was dispensed says it, RXD does not."""
+def _status(d: Draft, s: Segment) -> str:
+    """From ORC-5, else from what ORC-1 takes back; else RXD-3 names when it was dispensed, so it was."""
     orc = d.now.get("rx-orc")
     for n, table in ((5, "0038d"), (1, "0119d")):
         if orc is not None and (found := d.coded(table, d.first(orc.get(n)))):
             return found[1]
-    return "unknown"
+    return "completed" if s.get(3) and time_of(d, s.get(3)).value else "unknown"
 
 
 def _substituted(d: Draft, s: Segment, made: Resource) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from adapters.hl7v2 import drug, order_parties, timing
+from adapters.hl7v2 import drug, order_parties, route, timing
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.contacts import telecoms, xad
 from adapters.hl7v2.dose import dose_of, highest, rate, texts
@@ -40,9 +40,11 @@ def start(d: Draft, s: Segment, kind: str, code: str, at: tuple[int, int]) -> tu
     for role in ("report", "observation", "specimen", "key", "asked"):
         d.now.pop(role, None)
     if orc is not None or (kind == "MedicationRequest" and s.name != "RXG"):
-        d.now.pop("carried-out", None)
+        for role in ("carried-out", "given"):
+            d.now.pop(role, None)
     d.now["medication"] = d.now["about"] = d.owner = made
     d.source(s, made)
+    route.waiting(d, orc)
     return made, orc
 
 

@@ -188,6 +188,11 @@ def _place(
                 known.append(who)
         return bool(actors)
     if what == "Condition" and actors:
+        for n in (
+            (3, 5, 6) if s.name == "ROL" else (4, 11, 12)
+        ):  # which role and how long: Condition has no place for it
+            if s.get(n):
+                d.lose(s, n)
         return bool(owner.setdefault("asserter", actors[0]) == actors[0])
     if what == "Specimen" and actors:
         return bool(owner.setdefault("collection", {}).setdefault("collector", actors[0]) == actors[0])

@@ -21,6 +21,29 @@ _DEVICE = {
 def rxr(d: Draft, s: Segment) -> None:
     about = d.now.get("about")
     target = about if about is not None else d.now.get("medication")
+    if target is None and d.now.get("orc") is not None:
+        d.now.setdefault("routes", []).append((d.now["orc"], s))  # stands before what is given
+        return
+    _put(d, s, target)
+    for one in d.now.pop("given", ()):  # one RXR behind several RXA is that of all of them
+        if one is not target:
+            into = _slot(one)
+            for n, key in ((1, "route"), (2, "site"), (4, "method")):
+                if into is not None and key not in into and (found := _read(d, s, n)):
+                    into[key] = found
+            d.source(s, one)
+
+
+def waiting(d: Draft, orc: Segment | None) -> None:
+    """RXRs that came between ORC and the segment that says what was given."""
+    for before, s in d.now.pop("routes", ()):
+        if before is orc:
+            rxr(d, s)
+        else:
+            _put(d, s, None)
+
+
+def _put(d: Draft, s: Segment, target: Resource | None) -> None:
     into = _slot(target)
     if target is None or into is None:
         fill(d, s, target)

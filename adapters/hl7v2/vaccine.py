@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2 import route
 from adapters.hl7v2.codes import THO
 from adapters.hl7v2.concepts import concept, plain
 from adapters.hl7v2.draft import Draft
@@ -44,6 +45,7 @@ def immunization(d: Draft, s: Segment) -> None:
         d.now.pop(role, None)
     d.now["about"] = d.owner = made
     d.source(s, made)
+    route.waiting(d, orc)
     if orc is not None and filler is not None and not isinstance(filler, list) and filler["value"] == "9999":
         d.lose(orc, 3)  # the guide's value for "no order": a number of nothing
     numbers = [i for i in listed(placer, filler) if i["value"] != "9999"]
@@ -106,6 +108,8 @@ def _status(d: Draft, s: Segment, made: Resource) -> None:
     reasons = [c for rep, part in d.repeats(s.get(18)) if (c := concept(d, s, 18, part, rep))] if s.get(18) else []
     if d.first(s.get(21)).upper() == "D":
         made["status"] = "entered-in-error"
+        if completion:
+            d.lose(s, 20)
     elif found is not None:
         made["status"] = found[1]
     else:
