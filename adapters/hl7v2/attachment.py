@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters.hl7v2.concepts import concept, plain
 from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.identifiers import ei
 from adapters.hl7v2.parties import practitioner
 from adapters.hl7v2.performer import performing, producer_of
 from adapters.hl7v2.reader import Segment
@@ -172,6 +173,9 @@ def _own(d: Draft, s: Segment) -> Resource:
         authors.append(producer)
     if any(s.fields[23:26]):
         performing(d, s, authors)
+    for rep, part in d.repeats(s.get(18)) if s.get(18) else ():  # the instrument that took the picture
+        if number := ei(d, s, 18, part, rep):
+            authors.append({"type": "Device", "identifier": number})
     if authors:
         document["author"] = authors
     return document
@@ -180,5 +184,5 @@ def _own(d: Draft, s: Segment) -> Resource:
 def _listed(d: Draft, s: Segment, own: bool) -> None:
     """Fields of the OBX that a document has no element for."""
     for n in (4, *BESIDE, *(() if own else (15, 16, 23, 24, 25))):
-        if s.get(n):
+        if s.get(n) and not (own and n == 18):
             d.lose(s, n)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.hl7v2.codes import THO
-from adapters.hl7v2.concepts import plain
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.parties import location, practitioners
 from adapters.hl7v2.reader import Segment
@@ -32,14 +31,13 @@ def of_order(d: Draft, s: Segment, order: Resource, *, entered: bool = True, ver
         if wanted and (raw := s.get(n)):
             agents += [_agent(role, who) for who in practitioners(d, s, n, raw)]
     if raw := s.get(18):  # the terminal
-        agents.append(_agent(ENTERER, {"type": "Device", "display": plain(d, raw)}))
-    behalf = None
+        agents.append(_agent(ENTERER, _named(d, s, 18, raw, "Device")))
     if raw := s.get(17):
-        behalf = _organised(d, s, raw)
-        if behalf is not None and not agents:
-            agents.append(_agent(ENTERER, behalf))
-        elif behalf is not None:
+        behalf = _named(d, s, 17, raw, "Organization")
+        if agents:
             agents[0]["onBehalfOf"] = behalf
+        else:
+            agents.append(_agent(ENTERER, behalf))
     if not agents:
         if s.get(13):  # a place where nobody is said to have done anything
             d.lose(s, 13)
@@ -65,17 +63,17 @@ def _agent(role: dict[str, str], who: dict[str, Any]) -> dict[str, Any]:
     return {"type": {"coding": [dict(role)]}, "who": who}
 
 
-def _organised(d: Draft, s: Segment, raw: str) -> dict[str, Any] | None:
-    """ORC-17 (CWE): an organisation by code and name."""
+def _named(d: Draft, s: Segment, n: int, raw: str, kind: str) -> dict[str, Any]:
+    """Something told by a coded value: a reference by code and name."""
     parts = [d.text(p) for p in raw.partition(d.message.repetition)[0].split(d.message.component)]
     parts += [""] * (3 - len(parts))
-    made: dict[str, Any] = {"type": "Organization"}
+    made: dict[str, Any] = {"type": kind}
     if parts[0]:
         made["identifier"] = {**({"system": d.system(parts[2])} if parts[2] else {}), "value": parts[0]}
     if parts[1]:
         made["display"] = parts[1]
-    d.rest(s, 17, 0, parts, 3)
-    return made if len(made) > 1 else None
+    d.rest(s, n, 0, parts, 3)
+    return made
 
 
 def _held(d: Draft, s: Segment, target: Resource, when: str) -> Resource:

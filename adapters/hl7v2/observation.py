@@ -248,13 +248,7 @@ def _rest(d: Draft, s: Segment, observation: Resource, size: int) -> None:
     if raw := s.get(17):
         found = [c for rep, part in d.repeats(raw) if (c := concept(d, s, 17, part, rep))]
         if found:
-            method = observation["method"] = found[0]
-            for other in found[1:]:  # the kit beside the instrument: R4 has one method, its codings take both
-                method.setdefault("coding", []).extend(other.get("coding", ()))
-                if "text" in other:
-                    method["text"] = f"{method['text']}\n{other['text']}" if "text" in method else other["text"]
-                if not method["coding"]:
-                    del method["coding"]
+            observation["method"] = found[0] if len(found) == 1 else _joined(found)
     if size > 18:
         if raw := s.get(18):
             equipment(d, s, raw, observation)
@@ -274,6 +268,15 @@ def _rest(d: Draft, s: Segment, observation: Resource, size: int) -> None:
                 _later(d, s, observation)
     if performers:
         observation["performer"] = performers
+
+
+def _joined(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The kit beside the instrument: R4 has one method, its codings take both."""
+    codings = []
+    for one in found:
+        codings += one.get("coding", [{"display": one["text"]}] if "text" in one else [])
+    texts = [one["text"] for one in found if "text" in one and "coding" in one]
+    return {"coding": codings, **({"text": "\n".join(texts)} if texts else {})}
 
 
 def _later(d: Draft, s: Segment, observation: Resource) -> None:

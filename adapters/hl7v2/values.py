@@ -17,8 +17,7 @@ from adapters.hl7v2.identifiers import cx
 from adapters.hl7v2.names import written, xpn
 from adapters.hl7v2.numbers import number, quantity, structured, unit
 from adapters.hl7v2.reader import Segment
-from adapters.hl7v2.times import TEXTS, clock, period, put_time, time_of
-from hie.fhir.dates import ORIGINAL_TEXT_URL
+from adapters.hl7v2.times import SENT_URL, TEXTS, clock, period, put_time, time_of
 
 TEXT = frozenset(("ST", "TX", "FT", "GTS"))
 CODED = frozenset(("CE", "CWE", "CNE", "CF", "CK"))
@@ -149,7 +148,7 @@ def _numeric(d: Draft, s: Segment, raw: str, rep: int) -> dict[str, Any]:
             d.warn("value-not-numeric", s, 5, "OBX-2 says NM, the value is no number: kept as text", rep)
             return {"valueString": readable(d, raw)}
         d.warn("value-not-numeric", s, 5, "OBX-2 says NM, the value has a comparator: read as a bound", rep)
-        made = {"extension": [{"url": ORIGINAL_TEXT_URL, "valueString": text}], "comparator": bound[1]}
+        made = {"extension": [{"url": SENT_URL, "valueString": text}], "comparator": bound[1]}
     made["value"] = found
     if s.get(6):
         unit(d, s, 6, s.fields[6], made)

@@ -22,7 +22,7 @@ def value(line: str, context: FeedContext | None = None) -> dict[str, Any]:
     [
         ("OBX|1|NM|1^x^LN||5.25|mg/dL", {"valueQuantity": {"value": 5.25, "unit": "mg/dL"}}),
         ("OBX|1|NM|1^x^LN||-3|mmol/L^^UCUM", {"valueQuantity": {"value": -3, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"}}),
-        ("OBX|1|NM|1^x^LN||<5|mg/dL", {"valueQuantity": {"extension": [{"url": "urn:hie:original-text", "valueString": "<5"}], "comparator": "<", "value": 5, "unit": "mg/dL"}}),
+        ("OBX|1|NM|1^x^LN||<5|mg/dL", {"valueQuantity": {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/originalText", "valueString": "<5"}], "comparator": "<", "value": 5, "unit": "mg/dL"}}),
         ("OBX|1|NM|1^x^LN||1,200", {"valueString": "1,200"}),
         ("OBX|1|NM|1^x^LN||TNP", {"valueString": "TNP"}),
         ("OBX|1|SN|1^x^LN||<5", {"valueQuantity": {"comparator": "<", "value": 5}}),

@@ -66,6 +66,7 @@ WORDS = {
     "P",
     "AD",
     "ACTIVE",
+    "OPEN",
     "Active",
     "confirmed",
     "Confirmed",
@@ -83,6 +84,9 @@ WORDS = {
     "1-2",
     "Drug",
     "999",
+    "CLIA",
+    "RCT",
+    "Results copies to",
 }
 """Structure, units of time, and statuses that have a FHIR code of another name."""
 LENGTH = re.compile(r"[SMHDWL]\d+")
