@@ -10,6 +10,7 @@ from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.names import names
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
+from adapters.hl7v2.times import SENT_URL
 
 CLINICAL = THO + "allergyintolerance-clinical"
 VERIFICATION = THO + "allergyintolerance-verification"
@@ -56,12 +57,16 @@ def _category(d: Draft, s: Segment, made: dict[str, Any]) -> None:
     if not sent:
         return
     found = d.coded("0127", sent)
-    if found is not None:
-        made["category"] = [found[1]]
-    elif sent in ("MC", "AL"):
-        made["type"] = "allergy"
-    else:
+    key, value = ("category", found[1]) if found is not None else ("type", "allergy" if sent in ("MC", "AL") else "")
+    if not value:
         d.lose(s, 2)
+        return
+    made[key] = [value] if key == "category" else value
+    parts = s.get(2).partition(d.message.repetition)[0].split(d.message.component)
+    if len(parts) > 1 and (words := d.text(parts[1])):
+        said = {"extension": [{"url": SENT_URL, "valueString": words}]}
+        made["_" + key] = [said] if key == "category" else said
+    d.rest(s, 2, 0, parts, 3)
 
 
 def _reaction(found: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from adapters.hl7v2.times import period, put_time
 
 INCIDENT = (THO + "v3-ActClass", "INC")
 """v3 has a code for an event outside of anybody's control, accidents among them; the kind of accident is its value."""
+PERFORMER = (THO + "v3-ParticipationType", "PRF")
+ORDERER = (THO + "v2-0443", "OP")
 PLACE = "http://hl7.org/fhir/StructureDefinition/event-location"
 UNIT_PRICE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ChargeItem.unitPriceComponent"
 """R4's ChargeItem has one price; the standard extension carries R5's price of one unit."""
@@ -67,13 +69,14 @@ def ft1(d: Draft, s: Segment) -> None:
             if not codings:
                 del made["code"]["coding"]
             made["code"].pop("extension", None)
-    for n, role in ((20, "performed by"), (21, "ordered by"), (24, "entered by")):
+    for n, role in ((20, PERFORMER), (21, ORDERER), (24, None)):
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if who := practitioner(d, s, n, part, rep):
-                if n == 24 and "enterer" not in made:
-                    made["enterer"] = who
-                else:
-                    made.setdefault("performer", []).append({"function": {"text": role}, "actor": who})
+                if role is not None:
+                    function = {"coding": [{"system": role[0], "code": role[1]}]}
+                    made.setdefault("performer", []).append({"function": function, "actor": who})
+                elif made.setdefault("enterer", who) != who:
+                    d.lose(s, n, rep)
     for rep, part in d.repeats(s.get(26)) if s.get(26) else ():
         for coding in (concept(d, s, 26, part, rep) or {}).get("coding", ()):
             if coding not in (known := made["code"].setdefault("coding", [])):

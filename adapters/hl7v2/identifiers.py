@@ -98,8 +98,10 @@ def assigned_by(d: Draft, raw: str, namespace: str) -> dict[str, Any] | None:
 
 def also(d: Draft, made: dict[str, Any], universal: str) -> None:
     """A universal id that the system's URI does not show (a DNS name beside a namespace, no OID) is the assigner's."""
-    text = d.text(universal) if universal else ""
-    if text and text.lower() not in made.get("system", "").lower() and not d.context.authorities.get(text):
+    text, system = d.text(universal) if universal else "", made.get("system", "")
+    if not text or text.lower() in system.lower() or d.context.authorities.get(text):
+        return
+    if not system or d.oid_system(text) != system:  # an OID whose URI is the system says no more
         made.setdefault("assigner", {}).setdefault("identifier", {"value": text})
 
 

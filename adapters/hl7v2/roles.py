@@ -163,7 +163,10 @@ def _place(
             )
             if twin is None:
                 owner.setdefault("participant", []).append(one)
-            elif span:
+                continue
+            known = twin["type"][0].setdefault("coding", [])
+            known.extend(c for c in (kind or {}).get("coding", ()) if c not in known)
+            if span:
                 twin.setdefault("period", span)
         for where in places:
             entry = {"location": where}

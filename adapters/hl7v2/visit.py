@@ -25,7 +25,7 @@ STATUS = {
     "A01": "in-progress", "A02": "in-progress", "A03": "finished", "A04": "in-progress", "A05": "planned",
     "A06": "in-progress", "A07": "in-progress", "A09": "in-progress", "A10": "arrived", "A11": "cancelled",
     "A12": "in-progress", "A13": "in-progress", "A14": "planned", "A15": "in-progress", "A16": "in-progress",
-    "A21": "onleave", "A22": "in-progress", "A23": "entered-in-error", "A25": "in-progress", "A26": "in-progress",
+    "A17": "in-progress",    "A21": "onleave", "A22": "in-progress", "A23": "entered-in-error", "A25": "in-progress", "A26": "in-progress",
     "A27": "cancelled", "A32": "in-progress", "A33": "in-progress", "A38": "cancelled", "A52": "in-progress",
     "A53": "onleave",
 }  # fmt: skip
