@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.fhir.body import DEEPEST, Body, Doubled, measured
 from adapters.fhir.mend import leaves, mended
-from hie.fhir.validate import types
+from hie.fhir.taken import NOT_TAKEN, taken
 from hie.model import Resource, Unmapped, Warning
 
 ABOUT = ("subject", "patient", "beneficiary", "for", "individual", "deliverFor", "candidate")
@@ -25,11 +25,6 @@ _R5_SHAPES: dict[str, tuple[tuple[str, type], ...]] = {
     "AllergyIntolerance": (("type", dict),),
 }
 """Element and shape that R4 does not have: the resource is R5, and would be misread."""
-_NOT_TAKEN = {
-    "Subscription": "what a subscriber gets is arranged with the operator of this node",
-    "AuditEvent": "an audit event is the sender's own",
-    "OperationOutcome": "an answer that the sender was given is no fact about a patient",
-}
 _SILENT = frozenset({"resourceType", "id", "meta", "language", "implicitRules", *ABOUT})
 """What a resource may hold and still say nothing."""
 _READ = frozenset({"resourceType", "type", "entry", "timestamp", "identifier", "id"})
@@ -153,9 +148,9 @@ def _take(found: Input, where: str, full_url: str, resource: Resource, depth: in
         return _bundle(found, resource, where, None, depth + 1)
     if not isinstance(kind, str) or not kind:
         return _leave(found, where, "fhir-type", "the entry has no resourceType", resource)
-    if kind in _NOT_TAKEN:
-        return _leave(found, where, "fhir-not-taken", _NOT_TAKEN[kind], resource)
-    if kind not in types() or kind in ("Bundle", "Parameters") or "meta" not in types()[kind].elements:
+    if kind in NOT_TAKEN:
+        return _leave(found, where, "fhir-not-taken", NOT_TAKEN[kind], resource)
+    if kind not in taken():
         return _leave(found, where, "fhir-type", "this type of resource is not taken, or not of R4 (4.0.1)", resource)
     if any(isinstance(resource.get(name), shape) for name, shape in _R5_SHAPES.get(kind, ())):
         return _leave(found, where, "fhir-version", "the resource is not R4 (4.0.1) and would be misread", resource)

@@ -170,8 +170,11 @@ def _fill(owner: Resource, made: Type, name: str | None, path: tuple[str | int, 
         or element.kind in ("xhtml", "Resource")
         or made.name in ("Extension", "Narrative")
     ):
+        lost = leaves(owner)
         owner.clear()
-        yield Change(path, "fhir-required", "a required element is missing, and the rest means nothing without it", 1)
+        yield Change(
+            path, "fhir-required", "a required element is missing, and the rest means nothing without it", lost
+        )
         return
     said = {"extension": [dict(e) for e in _UNKNOWN["extension"]]}
     if element.primitive:

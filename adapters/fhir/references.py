@@ -28,6 +28,8 @@ _MASKED = {"extension": [{"url": ABSENT, "valueCode": "masked"}]}
 _REFERENCE = frozenset(
     {"id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display"}
 )
+_MATERIAL = "education"
+"""Immunization.education has a `reference` that is the address of a leaflet, the only one in R4 that is no Reference."""
 _CANONICAL = ("questionnaire", "instantiatesCanonical")
 
 
@@ -151,7 +153,7 @@ class Ids:
             items = [self._walk(entry, v, path, allowed, cut, lost) for v in value]
             kept = [v for v in items if v is not _MASKED]
             return kept if kept or not items else [dict(_MASKED)]
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or (path == _MATERIAL and entry.type == "Immunization"):
             return value
         made: Resource = {}
         for name, item in value.items():

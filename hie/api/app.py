@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount
 
 from hie.access.roles import Capability
 from hie.api import answer, fhir, health, intake, metrics
+from hie.api.fhir import submit
 from hie.errors import HieError
 from hie.web.guard import Guarded, Open, every
 from hie.web.services import Services
@@ -24,6 +25,7 @@ def routes() -> list[BaseRoute]:
         Open("/health/live", health.live, reason="says only that the process turns"),
         Guarded("/health/ready", health.ready, capability=C.STATUS_READ),
         Guarded("/metrics", metrics.metrics, capability=C.METRICS_READ),
+        Guarded("/fhir", submit.root, capability=C.INTAKE_SUBMIT, methods=["POST"], name="submit"),
         Mount("/fhir", routes=fhir.routes()),
     ]
 

@@ -30,7 +30,15 @@ TYPES: dict[str, tuple[str, ...]] = {
         "application/hl7-sda+xml",
     ),
     "fax": ("text/plain",),
-    "fhir": ("application/fhir+json", "application/json", "text/json"),
+    "fhir": (
+        "application/fhir+json",
+        "application/json",
+        "application/json+fhir",
+        "text/json",
+        "application/fhir+ndjson",
+        "application/ndjson",
+        "application/x-ndjson",
+    ),
 }
 """Media types that each format is sent as."""
 
@@ -49,7 +57,7 @@ async def intake(request: Request, _: Principal) -> Response:
         raise Malformed("the body is empty", code="empty-body", hint="send the message or document as the body")
     peer = f"http:{request.client.host}" if request.client else "http"
     begun = time.perf_counter()
-    arrival = await run_in_threadpool(_peek, name, feed.format, raw, peer)
+    arrival = await run_in_threadpool(peeked, name, feed.format, raw, peer)
     node.meter.count("hie_messages_received_total", feed=name, format=feed.format)
     node.meter.count("hie_bytes_received_total", len(raw), feed=name)
     failpoint("web-before-intake")
@@ -77,7 +85,7 @@ async def intake(request: Request, _: Principal) -> Response:
     return json_response(answer, 202)
 
 
-def _peek(feed: str, format: str, raw: bytes, source: str) -> Arrival:
+def peeked(feed: str, format: str, raw: bytes, source: str) -> Arrival:
     try:
         keys: Keys = registry.decoder(format, "peek")(raw)
     except Rejected as error:

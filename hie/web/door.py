@@ -39,13 +39,14 @@ class Door:
         self._control = control
 
     async def enter(self, request: Request, capability: Capability) -> Principal:
-        """Who calls, where that is somebody with `capability` (on a path with `{feed}`: for that feed).
+        """Who calls, where that is somebody with `capability` (on a path with `{feed}`: for that feed; a path without one
+        takes a feed's credential for its own).
 
         A session's request that changes something is a form with the session's token; it is read here and kept as
         `request.state.form`. Raises AccessDenied, StoreUnavailable.
         """
         caller = await self._caller(request)
-        require(caller.principal, capability, request.path_params.get("feed"))
+        require(caller.principal, capability, request.path_params.get("feed", caller.principal.feed))
         request.state.caller = caller
         if caller.session is not None and request.method not in _SAFE:
             form = await self.form(request)

@@ -36,12 +36,19 @@ class Unsupported(HieError):
     code = "unsupported-media-type"
 
 
+class Precondition(HieError):
+    """412: a condition of the request does not hold, or cannot be checked here."""
+
+    code = "precondition"
+
+
 UNPROCESSABLE = 422
 _STATUS: tuple[tuple[type[HieError], int], ...] = (
     (NotFound, 404),
     (NotAcceptable, 406),
     (TooSlow, 408),
     (Conflict, 409),
+    (Precondition, 412),
     (TooLarge, 413),
     (Unsupported, 415),
     (Rejected, UNPROCESSABLE),

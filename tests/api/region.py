@@ -76,6 +76,7 @@ def settings(var: Path, **changed: Any) -> Settings:
             feed("harbor", participant="harbor", expected_interval="1h", timezone="America/Chicago"),
             feed("documents", participant="harbor", format="ccda"),
             feed("fax", format="fax"),
+            feed("app", format="fhir"),
             feed("closed", participant="gone"),
             feed("wire", source={"kind": "mllp", "port": 0}),
         ],

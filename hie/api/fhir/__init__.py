@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from hie.access.roles import Capability
-from hie.api.fhir import consent, metadata
+from hie.api.fhir import consent, metadata, progress, submit
 from hie.web.guard import Guarded
 
 C = Capability
@@ -20,4 +20,8 @@ def routes() -> list[BaseRoute]:
         Guarded("/Consent/_search", consent.search, capability=C.CONSENT_READ, methods=["POST"], name="consent-post"),
         Guarded("/Consent/{id}", consent.read, capability=C.CONSENT_READ, name="consent-read"),
         Guarded("/Consent/{id}", consent.update, capability=C.CONSENT_WRITE, methods=["PUT"], name="consent-update"),
+        Guarded("/_async/{id}", progress.progress, capability=C.INTAKE_SUBMIT),
+        Guarded("/", submit.root, capability=C.INTAKE_SUBMIT, methods=["POST"], name="submit-slash"),
+        Guarded("/{type}", submit.create, capability=C.INTAKE_SUBMIT, methods=["POST"], name="submit-create"),
+        Guarded("/{type}/{id}", submit.update, capability=C.INTAKE_SUBMIT, methods=["PUT"], name="submit-update"),
     ]

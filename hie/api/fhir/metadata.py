@@ -10,13 +10,32 @@ from starlette.responses import Response
 
 from hie.access.roles import Principal
 from hie.api.answer import fhir_response
+from hie.fhir.taken import taken
 
-SINCE = "2026-11-01"
+SINCE = "2026-11-21"
 """When the statement last changed."""
 
 
 async def metadata(request: Request, _: Principal) -> Response:
     return fhir_response(statement(str(request.base_url).rstrip("/") + "/fhir"))
+
+
+_DOCUMENTATION = (
+    "With the credential of a feed, resources are posted or put and answered 202 once they are stored: Content-Location says "
+    "where to see what became of them. They cannot be read back by the sender. A batch or transaction is one message; a "
+    "transaction is taken as a whole or not at all. DELETE, PATCH and If-Match are not done. docs/operate/apps.md"
+)
+
+
+def _taken(name: str) -> dict[str, Any]:
+    """One type of which resources are taken. An update with an unknown id creates, since ids are the sender's own."""
+    return {
+        "type": name,
+        "versioning": "no-version",
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "interaction": [{"code": "create"}, {"code": "update"}],
+    }
 
 
 def statement(base: str) -> dict[str, Any]:
@@ -35,7 +54,10 @@ def statement(base: str) -> dict[str, Any]:
                 "security": {
                     "description": "Bearer token of a program, or a person's Basic credential; each route needs a right."
                 },
+                "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "documentation": _DOCUMENTATION,
                 "resource": [
+                    *(_taken(name) for name in sorted(taken() - {"Consent"})),
                     {
                         "type": "Consent",
                         "versioning": "versioned-update",
@@ -47,7 +69,7 @@ def statement(base: str) -> dict[str, Any]:
                             {"name": "status", "type": "token"},
                             {"name": "_id", "type": "token"},
                         ],
-                    }
+                    },
                 ],
             }
         ],

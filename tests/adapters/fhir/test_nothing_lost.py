@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -146,13 +147,13 @@ def damaged(random: Random) -> dict[str, Any]:
         owner, key = random.choice(places)
         what = random.randrange(4)
         if what == 0:
-            owner[key] = random.choice(WRONG)
+            owner[key] = deepcopy(random.choice(WRONG))
         elif what == 1 and isinstance(owner, dict):
             del owner[key]
         elif what == 2 and isinstance(owner, dict):
-            owner[f"{key}2"] = random.choice(WRONG)
+            owner[f"{key}2"] = deepcopy(random.choice(WRONG))
         else:
-            owner[key] = [owner[key], owner[key]]
+            owner[key] = [owner[key], deepcopy(owner[key])]
     return body
 
 
