@@ -6,12 +6,15 @@ beside it in an extension; an offset taken from the feed is marked. Source: HL7 
 
 from __future__ import annotations
 
+import re
+
 from adapters.ccda.absence import absent
 from adapters.ccda.draft import Draft
 from adapters.ccda.tree import Node
 from hie.fhir.dates import DERIVED_OFFSET_URL, ORIGINAL_TEXT_URL, FhirTime, fhir_time
 from hie.model import Resource
 
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?(Z|[+-]\d\d:?\d\d)?\Z")
 _TEXT = {
     "time-invalid": "not a time stamp that exists",
     "time-hour-only": "an hour without minutes: kept as a date with its original text",
@@ -29,6 +32,13 @@ def moment(d: Draft, node: Node | None) -> FhirTime | None:
     if not text:
         return None
     found = fhir_time(text, d.context.timezone)
+    if not found.value and (iso := _ISO.match(text)):
+        # the form of XML Schema where HL7's belongs means the same moment
+        day, clock, offset = (part or "" for part in iso.groups())
+        hl7 = day.replace("-", "") + (clock + offset).replace(":", "")
+        found = fhir_time(hl7, d.context.timezone)
+        if found.value:
+            d.warn("time-form", node, "a time in the form of XML Schema, not of HL7")
     if found.warning:
         d.warn(found.warning, node, _TEXT[found.warning])
     if not found.value:

@@ -23,6 +23,7 @@ MAX_DEPTH = 100
 """Elements below this depth are folded into their ancestor: their text stays, their structure does not."""
 MAX_ELEMENTS = 2_000_000
 
+_DECLARED = re.compile(rb"""<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w.-]+)""")
 _XMLNS = re.compile(rb"""\sxmlns(?::([\w.-]+))?\s*=\s*["']([^"']*)["']""")
 
 
@@ -119,8 +120,11 @@ def parse(raw: bytes, charset: str | None = None) -> Tree:
     if len(raw) > MAX_BYTES:
         raise DecodeError(f"document is larger than {MAX_BYTES} bytes", code="ccda-too-large", err=207)
     raw, encoding = _bytes(raw)
+    flag = ""
+    if encoding is None and not raw.isascii():
+        encoding, flag = _spoken(raw)
     try:
-        return _run(raw, encoding, "")
+        return _run(raw, encoding, flag)
     except expat.ExpatError as error:
         failure = error
         recoded = _second_try(raw, error.code, charset)
@@ -146,6 +150,19 @@ def parse(raw: bytes, charset: str | None = None) -> Tree:
 _INVALID_TOKEN = 4
 _UNKNOWN_ENCODING = 18
 _INCORRECT_ENCODING = 19
+
+
+def _spoken(raw: bytes) -> tuple[str | None, str]:
+    """(encoding, flag) of bytes beyond ASCII: what is UTF-8 all through is UTF-8, whatever its declaration says."""
+    declared = _DECLARED.match(raw)
+    name = declared[1].decode("ascii").lower().replace("_", "-") if declared else "utf-8"
+    if name == "utf-8":
+        return None, ""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None, ""
+    return "utf-8", "" if name == "utf8" else "charset-guessed"
 
 
 def _second_try(raw: bytes, code: int, charset: str | None) -> bytes | None:
@@ -249,6 +266,10 @@ def _refuse(*_: object) -> None:
     )
 
 
+_AROUND = b" \t\r\n\x00\x1a"
+"""Blanks, padding and the end mark of old file systems, around a document."""
+
+
 def _bytes(raw: bytes) -> tuple[bytes, str | None]:
     """Bytes as expat can read them: leading blanks dropped, UTF-16 and UTF-32 turned into UTF-8."""
     head = raw[:4]
@@ -263,8 +284,8 @@ def _bytes(raw: bytes) -> tuple[bytes, str | None]:
         return _recode(raw, "utf-16-be")
     if head[:3] == b"\xef\xbb\xbf":
         # the mark decides: documents with it and "encoding=utf-16" in the declaration exist
-        return raw[3:].strip(b" \t\r\n\x00"), "utf-8"
-    return raw.strip(b" \t\r\n\x00"), None
+        return raw[3:].strip(_AROUND), "utf-8"
+    return raw.strip(_AROUND), None
 
 
 def _recode(raw: bytes, name: str) -> tuple[bytes, str]:

@@ -63,7 +63,7 @@ def fhir_time(text: str, zone: str | None = None) -> FhirTime:
     if match is None:
         return INVALID
     year, month, day, hour, minute, second, fraction, offset = match.groups()
-    if year == "0000":
+    if year in ("0000", "0001"):  # 00010101 is how some systems write that there is no date
         return INVALID
     if month is None:
         return FhirTime(year)
