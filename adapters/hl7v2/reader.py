@@ -207,10 +207,11 @@ def _fill(message: Message, lines: list[str]) -> None:
                     message.warnings.append(
                         Warning("line-unreadable", "", "a line before the first segment was left out")
                     )
-                elif _complete(last) and _ODD_NAME.match(part.partition(separator)[0]) and separator in part:
-                    last = _append(message, counts, part.partition(separator)[0], part.split(separator))
+                elif _complete(last) and separator in part and _ODD_NAME.match(part.partition(separator)[0]):
                     message.warnings.append(
-                        Warning("segment-name-odd", last.where, "not the name of a segment: listed, not read")
+                        Warning(
+                            "line-unreadable", last.where, "the line behind it has the name of no segment: left out"
+                        )
                     )
                 else:
                     _continue(message, last, part, separator)
