@@ -9,6 +9,7 @@ from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.dose import per
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.drug import amount_of
+from adapters.hl7v2.numbers import number
 from adapters.hl7v2.orders import common
 from adapters.hl7v2.parties import practitioner
 from adapters.hl7v2.pharmacy import note, ordered_by, start
@@ -98,7 +99,7 @@ def _times(d: Draft, s: Segment, made: Resource) -> None:
 def _dose(d: Draft, s: Segment, made: Resource) -> None:
     """RXA-6, RXA-7 and, where RXA-12 names a time, the rate that they make with it."""
     amount = None
-    if s.get(6) in ("999", "9999"):  # the guide's value for "amount not known"
+    if number(d.first(s.get(6))) in (999, 9999):  # the guide's value for "amount not known"
         if s.get(7):
             d.lose(s, 7)
     elif s.get(6) or s.get(7):

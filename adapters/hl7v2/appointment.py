@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.hl7v2.codes import THO
-from adapters.hl7v2.concepts import concept, plain
-from adapters.hl7v2.contacts import addresses, telecoms
+from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
 from adapters.hl7v2.numbers import number
-from adapters.hl7v2.parties import location, merge, practitioner
+from adapters.hl7v2.participation import accepted, actor, answer, contact, person, word
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import put_instant, put_time
+from adapters.hl7v2.times import put_instant, put_time, time_of
 from hie.model import Resource
 
 STATUS = {"S12": "booked", "S13": "booked", "S14": "booked", "S15": "cancelled", "S16": "cancelled", "S17": "entered-in-error",
@@ -60,7 +59,7 @@ def sch(d: Draft, s: Segment) -> None:
     _status(d, s, made)
     made["participant"] = []
     if d.patient:
-        made["participant"].append({"actor": dict(d.patient), "status": _accepted(made)})
+        made["participant"].append({"actor": dict(d.patient), "status": accepted(made)})
     if "cancelationReason" not in made and (raw := s.get(6)) and (why := concept(d, s, 6, raw)):
         made.setdefault("reasonCode", []).append(why)
     for rep, part in d.repeats(s.get(7)) if s.get(7) else ():
@@ -77,34 +76,8 @@ def sch(d: Draft, s: Segment) -> None:
     d.later.append(lambda: closed(made))
 
 
-def contact(d: Draft, s: Segment, made: Resource, n: int, role: str, phone: int, address: int) -> None:
-    """Those to call about it or who entered it, with their phone and address: of the first, where several are named."""
-    first: Resource | None = None
-    for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
-        if who := practitioner(d, s, n, part, rep):
-            kind = {"coding": [{"system": THO + "v3-ParticipationType", "code": role}]}
-            person(made, who, "", kind, "needs-action")
-            first = first or d.resources.get(who.get("reference", ""))
-    for at, key in ((phone, "telecom"), (address, "address")):
-        if not at or not s.get(at):
-            continue
-        if first is None:
-            d.lose(s, at)
-            continue
-        found = telecoms(d, s, at, s.get(at), "work") if key == "telecom" else addresses(d, s, at, s.get(at))
-        for one in found:
-            merge(first.setdefault(key, []), one)
-
-
-def _accepted(made: Resource) -> str:
-    status = made.get("status", "")
-    if status == "cancelled":
-        return "declined"
-    return "accepted" if status in ("booked", "arrived", "fulfilled", "checked-in") else "needs-action"
-
-
 def _status(d: Draft, s: Segment, made: Resource) -> None:
-    sent = _plain(d.first(s.get(25)))
+    sent = word(d.first(s.get(25)))
     found = d.coded("0278", sent) if sent else None
     trigger = STATUS.get(d.event.partition("^")[2])
     if trigger in ("cancelled", "entered-in-error", "noshow"):
@@ -127,12 +100,25 @@ def minutes(d: Draft, s: Segment, made: Resource, n: int, unit_field: int) -> No
         return
     value = number(d.first(raw))
     factor = _MINUTES.get(d.first(s.get(unit_field)).upper())
+    if value is not None and value >= 600 and not s.get(unit_field):
+        factor = (
+            1 / 60 if _lasting(d, s) == value / 60 else None
+        )  # too long for minutes: seconds, where SCH-11 says so too
     if value is None or factor is None or value * factor < 1:
         d.lose(s, n)
         if s.get(unit_field):
             d.lose(s, unit_field)
         return
     made["minutesDuration"] = round(value * factor)
+
+
+def _lasting(d: Draft, s: Segment) -> float | None:
+    """Minutes between start and end in SCH-11."""
+    parts = [*s.get(11).partition(d.message.repetition)[0].split(d.message.component), "", "", "", "", ""]
+    start, end = time_of(d, parts[3]), time_of(d, parts[4])
+    if start.instant is None or end.instant is None:
+        return None
+    return (datetime.fromisoformat(end.value) - datetime.fromisoformat(start.value)).total_seconds() / 60
 
 
 def _tq(d: Draft, s: Segment, raw: str, made: Resource) -> None:
@@ -160,40 +146,6 @@ def _tq(d: Draft, s: Segment, raw: str, made: Resource) -> None:
     d.rest(s, 11, 0, parts, 5)
 
 
-_ANSWERS = {
-    "booked": "accepted", "arrived": "accepted", "fulfilled": "accepted", "checked-in": "accepted", "cancelled": "declined",
-    "entered-in-error": "declined", "pending": "tentative", "waitlist": "tentative", "proposed": "needs-action",
-}  # fmt: skip
-"""Filler status of one resource (table 0278, as Appointment.status) -> what that participant said."""
-
-
-def _answer(d: Draft, s: Segment, n: int, made: Resource) -> str:
-    """AIG-14, AIL-12, AIP-12: the status of one resource, else that of the appointment."""
-    sent = _plain(d.first(s.get(n)))
-    if not sent:
-        return _accepted(made)
-    if sent in ("ACCEPTED", "DECLINED", "TENTATIVE"):
-        return sent.lower()
-    found = d.coded("0278", sent)
-    answer = _ANSWERS.get(found[1]) if found is not None else None
-    if answer is None:
-        d.lose(s, n)
-    return answer or _accepted(made)
-
-
-def _plain(text: str) -> str:
-    return text.upper().replace(" ", "").replace("-", "")
-
-
-def person(
-    made: Resource, who: dict[str, Any], role: str, coded: dict[str, Any] | None = None, status: str = ""
-) -> None:
-    kind = [coded] if coded else ([{"text": role}] if role else [])
-    one: dict[str, Any] = {**({"type": kind} if kind else {}), "actor": who, "status": status or _accepted(made)}
-    if one not in made["participant"]:
-        made["participant"].append(one)
-
-
 def resource_line(d: Draft, s: Segment) -> None:
     """AIS service, AIG resource, AIL place, AIP person: the same shape with shifted fields."""
     made = d.now.get("appointment")
@@ -206,7 +158,7 @@ def resource_line(d: Draft, s: Segment) -> None:
         return
     d.source(s, made)
     d.owner = made
-    start_field, offset, duration, answer = {
+    start_field, offset, duration, status_field = {
         "AIS": (4, 5, 7, 0), "AIG": (8, 9, 11, 14), "AIL": (6, 7, 9, 12), "AIP": (6, 7, 9, 12),
     }[s.name]  # fmt: skip
     before = len(made["participant"])
@@ -223,84 +175,18 @@ def resource_line(d: Draft, s: Segment) -> None:
             known.append(kind)
     else:
         role = concept(d, s, 4, s.get(4)) if s.get(4) else None
-        said = _answer(d, s, answer, made)
+        said = answer(d, s, status_field, made)
         if removed:  # no longer taking part
             said = "declined"
         for rep, part in d.repeats(s.get(3)) if s.get(3) else ():
-            if actor := _actor(d, s, part, rep):
-                person(made, actor, "", role, said)
+            if who := actor(d, s, part, rep):
+                person(made, who, role, said)
         if len(made["participant"]) == before:
-            for n in (4, answer):
+            for n in (4, status_field):
                 if s.get(n):
                     d.lose(s, n)
     _when(d, s, made, start_field, offset, duration, before)
     fill(d, s, made)
-
-
-_PEOPLE = frozenset(
-    (
-        "P",
-        "PERSON",
-        "PERSONNEL",
-        "PROVIDER",
-        "PROV",
-        "PHYSICIAN",
-        "DOCTOR",
-        "DR",
-        "MD",
-        "NURSE",
-        "RN",
-        "RESIDENT",
-        "STAFF",
-    )
-)
-
-
-def _actor(d: Draft, s: Segment, part: str, rep: int) -> dict[str, Any] | None:
-    if s.name == "AIL":
-        return location(d, s, 3, part, rep)
-    if s.name == "AIP" or _is_person(d, s, part):
-        return practitioner(d, s, 3, part, rep)
-    parts = [*d.parts(part), "", "", "", ""]
-    shown = plain(d, part)
-    made: dict[str, Any] = {"type": "Device", **({"display": shown} if shown else {})}
-    if (code := d.first(part)) and (code != shown or d.text(parts[2])):
-        system = d.text(parts[2])
-        made["identifier"] = {**({"system": d.system(system)} if system else {}), "value": code}
-    if d.text(parts[3]) or d.text(parts[4]):
-        return _device(d, s, [d.text(p) for p in parts], rep)
-    d.rest(s, 3, rep, parts, 3)
-    return made if "display" in made or "identifier" in made else None
-
-
-def _device(d: Draft, s: Segment, parts: list[str], rep: int) -> dict[str, Any]:
-    """A resource under two numbers, the sender's and another system's."""
-    parts += [""] * (6 - len(parts))
-    made = d.add("Device", d.scope, *parts[:6])
-    for code, shown, system in (parts[:3], parts[3:6]):
-        if code:
-            merge(
-                made.setdefault("identifier", []), {**({"system": d.system(system)} if system else {}), "value": code}
-            )
-        if shown:
-            merge(made.setdefault("deviceName", []), {"name": shown, "type": "user-friendly-name"})
-    d.rest(s, 3, rep, parts, 6)
-    d.source(s, made)
-    return d.ref(made)
-
-
-def _is_person(d: Draft, s: Segment, part: str) -> bool:
-    """Some systems name their providers in AIG: the type says so, or the third component is a given name, not a system."""
-    words = {d.text(p).upper() for p in d.parts(s.get(4).partition(d.message.repetition)[0])}
-    if words & _PEOPLE:
-        return True
-    parts = [*(d.text(p) for p in d.parts(part)), "", "", ""]
-    family, given = parts[1].replace("-", "").replace("'", ""), parts[2].replace("-", "")
-    named = family.isalpha() and given.isalpha() and given.istitle() and len(given) > 1
-    return named and given not in _SYSTEMS and d.system(given).startswith("urn:hie:system:")
-
-
-_SYSTEMS = frozenset(("Local", "Internal", "Epic", "Cerner", "Meditech", "System", "Resource", "Custom"))
 
 
 def _when(d: Draft, s: Segment, made: Resource, start_field: int, offset: int, duration: int, before: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.hl7v2.appointment import closed, contact, minutes
+from adapters.hl7v2.appointment import closed, minutes
 from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
+from adapters.hl7v2.participation import contact
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import period

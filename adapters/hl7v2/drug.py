@@ -38,7 +38,10 @@ def drug_of(made: Resource) -> dict[str, Any]:
 
 def named(d: Draft, s: Segment, n: int, made: Resource) -> None:
     """The drug by its code; a second statement of it (the pharmacy's after the order's) adds its codes and words."""
-    found = concept(d, s, n, s.get(n).partition(d.message.repetition)[0]) if s.get(n) else None
+    raw = s.get(n).partition(d.message.repetition)[0]
+    found = concept(d, s, n, raw) if raw else None
+    if found is not None and d.message.component not in raw and " " in raw:
+        found = {"text": d.text(raw)}  # a name typed where the code belongs
     inner = held(made)
     before = inner.get("code") if inner is not None else made.get("medicationCodeableConcept")
     if before is not None and "extension" in before:

@@ -149,7 +149,7 @@ def _another_drug(d: Draft, asked: Segment, s: Segment) -> bool:
 def _said(d: Draft, raw: str) -> tuple[set[str], set[str], set[str]]:
     """Codes, longer words and numbers (a strength) of a drug."""
     parts = [d.text(p).upper() for p in d.parts(raw.partition(d.message.repetition)[0])]
-    words = " ".join(parts[at] for at in (1, 4, 8) if at < len(parts))
+    words = " ".join(parts[at] for at in ((1, 4, 8) if parts[1:] else (0,)) if at < len(parts))
     codes = {parts[at] for at in (0, 3) if at < len(parts) and parts[at]}
     return codes, {w for w in _WORD.findall(words) if w not in _FORMS}, set(_NUMBER.findall(words))
 

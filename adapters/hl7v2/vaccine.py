@@ -131,9 +131,11 @@ def _status(d: Draft, s: Segment, made: Resource) -> None:
 
 def _dose(d: Draft, s: Segment, made: Resource) -> None:
     amount = d.first(s.get(6))
-    if amount in ("999", "9999"):
-        return  # the guide's value for "amount not known"
     value = number(amount) if amount else None
+    if value in (999, 9999):  # the guide's value for "amount not known"
+        if s.get(7):
+            d.lose(s, 7)
+        return
     if value is not None:
         made["doseQuantity"] = {"value": value}
         if s.get(7):

@@ -77,12 +77,22 @@ def test_each_participant_answers_for_itself() -> None:
 
 @pytest.mark.parametrize(
     ("aig", "kind"),
-    [("55^Haddad^Leila|P^Provider", "Practitioner/"), ("55^Haddad^Leila", "Practitioner/"), ("M1^Scanner^L|EQ", "")],
-)
-def test_people_among_the_resources(aig: str, kind: str) -> None:
-    participant = appointment("S12", sch(), "AIG|1||" + aig)["participant"][-1]
-    assert participant["actor"].get("reference", "").startswith(kind)
-    assert ("type" in participant["actor"]) is not bool(kind)
+    [("55^Haddad^Leila|P^Provider", "Practitioner"), ("55^Haddad^Leila", "Practitioner"), ("55^HADDAD^LEILA^^^DR", "Practitioner"), ("55^Min^So-Hyun", "Practitioner"),
+     ("M1^Scanner^L|EQ", "Device"), ("M1^Scanner^Local", ""), ("lhaddad", "")],
+)  # fmt: skip
+def test_people_and_things_among_the_resources(aig: str, kind: str) -> None:
+    actor = appointment("S12", sch(), "AIG|1||" + aig)["participant"][-1]["actor"]
+    assert (actor["reference"].partition("/")[0] if "reference" in actor else actor.get("type", "")) == kind
+
+
+@pytest.mark.parametrize(
+    ("length", "unit", "minutes"),
+    [("30", "min", 30), ("30", "", 30), ("1", "H", 60), ("1800", "s", 30), ("1800", "", 30), ("3600", "", None), ("10", "foot", None)],
+)  # fmt: skip
+def test_how_long(length: str, unit: str, minutes: int | None) -> None:
+    found = record(header("SIU^S12"), sch(f9=length, f10=unit), PID)
+    assert only(found, "Appointment").get("minutesDuration") == minutes
+    assert ("SCH-9" in lost(found)) is (minutes is None)
 
 
 def test_whom_to_call() -> None:
