@@ -42,9 +42,9 @@ def activity(d: Draft, node: Node, section: Section) -> list[str]:
             link.used = True
             made += policy(d, inner, section, link)
     section.entries += rest(d, node, section)
-    if len(made) == 1:
-        for kid in node.all("id"):
-            kid.used = True
+    if len(made) == 1 and (cover := d.resources.get(made[0])) is not None:
+        known = cover.get("identifier", [])
+        put(cover, identifier=known + [one for one in keyed(identifiers(d, node)) if one not in known])
     return made
 
 
@@ -70,6 +70,7 @@ def policy(d: Draft, node: Node, section: Section, link: Node | None = None) -> 
             guarantors.append(_guarantor(d, entity))
         elif who := assigned(d, entity, alone=True):
             (guarantors if answers else payers).append(who)
+            _numbers(d, made, entity, who)
     for kid in node.all("participant"):
         role = kid.kid("participantRole")
         if role is None:
@@ -92,6 +93,20 @@ def policy(d: Draft, node: Node, section: Section, link: Node | None = None) -> 
         made["order"] = value
     section.entries += rest(d, node, section)
     return [finish(d, node, made, ids)]
+
+
+def _numbers(d: Draft, made: Resource, entity: Node | None, payer: Resource) -> None:
+    """The number of a payer among payers, and that by which it knows the patient (C32)."""
+    known = d.resources.get(str(payer.get("reference", "")))
+    if entity is None:
+        return
+    if known is not None and known["resourceType"] == "Organization":
+        mine = known.get("identifier", [])
+        put(known, identifier=mine + [one for one in keyed(identifiers(d, entity)) if one not in mine])
+    for patient in (kid for kid in entity.kids if kid.tag in ("sdtc:patient", "patient")):
+        ids = keyed(identifiers(d, patient)) + keyed(identifiers(d, patient, "sdtc:id"))
+        mine = made.get("identifier", [])
+        put(made, identifier=mine + [one for one in ids if one not in mine])
 
 
 def _covered(d: Draft, made: Resource, link: Node, role: Node) -> None:

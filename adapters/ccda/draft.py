@@ -59,6 +59,8 @@ class Draft:
         """Whether privacy annotations occur at all."""
         self.visits: dict[str, list[str]] = {}
         """Start of an encounter -> its references."""
+        self.stays: list[Resource] = []
+        """Composition.event for the times of a visit that differ from those of its Encounter."""
         self.quotes: dict[int, tuple[str, str]] = {}
         """Narrative element -> (its XHTML, its text), once an entry has quoted it."""
         self.quota = 4 * sum(len(node.text) + len(node.tail) for node in tree.nodes) + 100_000
@@ -105,7 +107,13 @@ class Draft:
         reference = f"{kind}/{resource_id(self.sender, kind, business)}"
         present = self.resources.get(reference)
         if present is not None and present is not resource:
-            if not merge(present, resource):
+            doubled = _doubled(present, resource)
+            if merge(present, resource):
+                if doubled and node is not None:
+                    self.warn(
+                        "second-value", node, "another mention of one fact dates it differently: the first stands"
+                    )
+            else:
                 if node is not None:
                     self.warn("id-reused", node, "one identifier stands for different content")
                 reference = f"{kind}/{resource_id(self.sender, kind, business, digest or _digest(resource))}"
@@ -184,9 +192,34 @@ def merge(present: Resource, other: Mapping[str, Any]) -> bool:
         mine = present.get(key)
         if mine is None:
             present[key] = value
+        elif key == "code" and isinstance(mine, dict) and mine != value:
+            codings = mine.get("coding", [])
+            mine["coding"] = codings + [each for each in value["coding"] if each not in codings]
+            if "text" in value:
+                mine.setdefault("text", value["text"])
+        elif key == "extension":
+            urls = {each["url"] for each in mine}
+            present[key] = mine + [each for each in value if each["url"] not in urls]
         elif isinstance(mine, list) and isinstance(value, list):
-            present[key] = mine + [item for item in value if item not in mine]
+            present[key] = joined(mine, value)
     return True
+
+
+def joined(mine: list[Any], more: list[Any]) -> list[Any]:
+    """Both lists as one, without what says no more than another item: the same number once with and once without its use."""
+    made = list(mine)
+    for item in more:
+        if any(_within(item, each) for each in made):
+            continue
+        made = [each for each in made if not _within(each, item)]
+        made.append(item)
+    return made
+
+
+def _within(item: Any, other: Any) -> bool:
+    if isinstance(item, dict) and isinstance(other, dict):
+        return all(other.get(key) == value for key, value in item.items())
+    return bool(item == other)
 
 
 def _same_person(present: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -228,7 +261,17 @@ _ADDITIVE = frozenset(
 """Lists of which two statements of one fact may each hold a part. Doses, reactions or ranges do not add up."""
 
 
+def _doubled(present: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both carry one extension with different values: there is room for the first."""
+    mine = {each["url"]: each for each in present.get("extension", ())}
+    return any(mine.get(each["url"], each) != each for each in other.get("extension", ()))
+
+
 def _compatible(key: str, mine: Any, other: Any) -> bool:
+    if key == "code" and isinstance(mine, dict):
+        # one code in common is one thing, whatever the narrative beside it and the translations say
+        shared = [(c.get("system"), c["code"]) for c in mine.get("coding", ())]
+        return mine == other or any((c.get("system"), c["code"]) in shared for c in other.get("coding", ()))
     return mine == other or (key in _ADDITIVE and isinstance(mine, list) and isinstance(other, list))
 
 

@@ -84,10 +84,32 @@ def dispatch(d: Draft, node: Node, section: Section) -> list[str]:
     known = d.made.get(id(node))
     if known is not None:
         return list(known)
+    if node.null and _silent(node):
+        d.warn("no-information", node, "a null entry: nothing is known, which is not the same as none")
+        d.made[id(node)] = ()
+        return []
     mapper = _by_template(node, section) or _by_shape(node, section)
     found = mapper(d, node, section)
     d.made[id(node)] = tuple(found)
     return found
+
+
+_UNSAYING = frozenset({"templateId", "statusCode", "id", "text"})
+"""Parts of an entry that say nothing about the patient by themselves."""
+
+
+def _silent(node: Node) -> bool:
+    """Whether a null statement holds no value anywhere: its own code only says what it would have been about. An
+    observation may still say why it has no value."""
+    if node.tag == "observation" and node.kid("value") is not None:
+        return False
+    return not any(
+        each.attrs.keys() & {"value", "code", "extension"} or (each.text and not each.text.isspace())
+        for part in node.kids
+        if part.tag not in _UNSAYING and part.tag != "code"
+        for each in part.walk()
+        if each.tag not in _UNSAYING
+    )
 
 
 def _by_template(node: Node, section: Section) -> Mapper | None:

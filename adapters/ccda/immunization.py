@@ -35,6 +35,8 @@ from adapters.ccda.visit import visit
 from hie.model import Resource
 
 _FUNCTION = "http://terminology.hl7.org/CodeSystem/v2-0443"
+_SOURCES = frozenset({"2.16.840.1.114222.4.5.274", "2.16.840.1.114222.4.5.293"})
+"""NIP001, where the record of a vaccination comes from: 00 is who gave it, all others somebody else."""
 _STOPPED = frozenset({"aborted", "cancelled"})
 
 
@@ -68,7 +70,7 @@ def immunization(d: Draft, node: Node, section: Section) -> list[str]:
     _when(d, made, node)
     writer, written = author(d, node)
     put_time(d, made, "recorded", written)
-    _source(made, node)
+    _source(d, made, node)
     where = places(d, node)
     put(made, location=where[0] if where else None, manufacturer=given.maker, lotNumber=given.lot)
     if given.expiry:
@@ -121,11 +123,20 @@ def _dose(d: Draft, node: Node) -> Resource | None:
     return amount
 
 
-def _source(made: Resource, node: Node) -> None:
+def _source(d: Draft, made: Resource, node: Node) -> None:
     for kid in node.all("informant"):
         if kid.kid("relatedEntity") is not None:
             # told by the patient or the family: a historical record
             made["primarySource"] = False
+    for link, inner in nested(node):
+        code = inner.kid("code")
+        if code is None or not (code.get("codeSystem") in _SOURCES or "NIP001" in code.get("codeSystemName").upper()):
+            continue
+        link.used = inner.used = True
+        status(inner)
+        made["primarySource"] = code_of(code) == "00"
+        put(made, reportOrigin=concept(d, code) if code_of(code) != "00" else None)
+        code.used = True
 
 
 def _performers(d: Draft, made: Resource, node: Node, writer: Resource | None) -> None:

@@ -104,9 +104,46 @@ def _statement(d: Draft, node: Node, section: Section, given: Product, times: Sc
     put(made, basedOn=orders, partOf=dispenses)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
     put(made, note=notes(d, node) + fulfilment(d, node))
-    put(made, dosage=dosages(d, node, times) + _parts(d, made, node, given))
+    put(made, dosage=_directed(dosages(d, node, times), given) + _parts(d, made, node, given))
+    _count(made, node)
     section.entries += rest(d, node, section)
     return finish(d, node, made, ids)
+
+
+def _directed(doses: list[Resource], given: Product) -> list[Resource]:
+    """Doses without a text that only names the drug again: that is no direction."""
+    names = {str(each.get("display", "")).lower() for each in (given.code or {}).get("coding", ())}
+    names.add(str((given.code or {}).get("text", "")).lower())
+    made = []
+    for each in doses:
+        if str(each.get("text", "")).lower() in names:
+            each = {key: value for key, value in each.items() if key != "text"}
+        if each:
+            made.append(each)
+    return made
+
+
+def _count(made: Resource, node: Node) -> None:
+    """How many times it is or was given, of the only dosage."""
+    repeats = node.kid("repeatNumber")
+    if repeats is None:
+        return
+    low, high = repeats.kid("low"), repeats.kid("high")
+    first = number((low if low is not None else repeats).get("value"))
+    last = number(high.get("value")) if high is not None else None
+    doses = made.setdefault("dosage", [{}])
+    if not isinstance(first, int) or first < 1 or len(doses) != 1:
+        if doses == [{}]:
+            del made["dosage"]
+        return
+    repeat = doses[0].setdefault("timing", {}).setdefault("repeat", {})
+    repeat["count"] = first
+    repeats.used = True
+    if low is not None:
+        low.used = True
+    if high is not None and isinstance(last, int) and last >= first:
+        repeat["countMax"] = last
+        high.used = True
 
 
 def wrapper(d: Draft, node: Node, section: Section) -> list[str]:
@@ -213,7 +250,8 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
     reasons, indications = reasons_of(d, node, section)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
     put(made, note=notes(d, node) + fulfilment(d, node))
-    put(made, dosageInstruction=dosages(d, node, times, bounds=True) + _parts(d, made, node, given))
+    doses = _directed(dosages(d, node, times, bounds=True), given)
+    put(made, dosageInstruction=doses + _parts(d, made, node, given))
     further: list[str] = []
     ordered = take(node, "17", "2.16.840.1.113883.10.20.1.34")
     same = len(ordered) == 1 and same_drug(d, ordered[0], given)
@@ -246,7 +284,7 @@ def _administered(d: Draft, node: Node, section: Section, given: Product, times:
     put(made, performer=[{"actor": who} for who in performers(d, node) or _list(author(d, node)[0])])
     reasons, indications = reasons_of(d, node, section)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications], note=notes(d, node))
-    doses = dosages(d, node, times)
+    doses = _directed(dosages(d, node, times), given)
     if doses:
         one = doses[0]
         dose: Resource = {key: one[key] for key in ("text", "site", "route", "method") if key in one}

@@ -71,7 +71,7 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
             link.used = True
             made += problem(d, inner, section, act, state, kind)
     code = act.kid("code")
-    if code is not None and made:
+    if code is not None and (made or codes_of(code) <= _ACTS):
         code.used = True
     further = rest(d, act, section)
     if not made and not further and (said := _bare(d, act, section, state)):

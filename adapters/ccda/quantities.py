@@ -13,8 +13,10 @@ from adapters.ccda.draft import Draft
 from adapters.ccda.narrative import text_of
 from adapters.ccda.tree import Node
 from adapters.ccda.ucum import is_ucum
+from hie.fhir.digits import number as written
 from hie.model import Resource
 
+_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z")
 UCUM = "http://unitsofmeasure.org"
 _TRANSLATION = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\Z")
@@ -28,7 +30,10 @@ def number(text: str) -> int | float | None:
     if text.lstrip("+-").isdigit() and len(text) < 18:
         return int(text)
     value = float(text)
-    return value if abs(value) < 1e300 else None
+    if abs(value) >= 1e300:
+        return None
+    # ".5" and "+5.0" are no numbers of JSON: only their value can be kept
+    return written(text) if _JSON.match(text) else value
 
 
 def quantity(d: Draft, node: Node | None) -> Resource | None:

@@ -180,3 +180,52 @@ def test_eligibility_and_funding_of_a_vaccination(code: str, element: str) -> No
     found = one(record, "Immunization")[element]
     assert (found[0] if isinstance(found, list) else found)["coding"][0]["code"] == "V01"
     assert of(record, "Observation") == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"), [("substanceAdministration", "10160-0"), ("procedure", "47519-4"), ("supply", "46264-8")]
+)
+def test_an_entry_without_information_is_no_statement(tag: str, code: str) -> None:
+    body = entry(
+        f'<{tag} classCode="ACT" moodCode="EVN" nullFlavor="NI"><id nullFlavor="NI"/><code nullFlavor="NI"/><statusCode code="completed"/>'
+        '<effectiveTime nullFlavor="NI"/><consumable><manufacturedProduct><manufacturedMaterial nullFlavor="NI"/></manufacturedProduct></consumable>'
+        f"</{tag}>"
+    )
+    record = read(document(section(code, body)))
+    kinds = {each["resourceType"] for each in record.resources}
+    assert kinds == {"Patient", "Practitioner", "PractitionerRole", "Organization", "Composition"}
+    assert "no-information" in codes(record)
+
+
+def vaccination(inner: str) -> str:
+    return entry(
+        '<substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.52"/><id root="1.2.3" extension="v"/>'
+        '<statusCode code="completed"/><effectiveTime value="2012"/><consumable><manufacturedProduct><manufacturedMaterial>'
+        '<code code="140" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>'
+        f"{inner}</substanceAdministration>"
+    )
+
+
+def test_a_historical_vaccination_names_its_source() -> None:
+    source = (
+        '<entryRelationship typeCode="SUBJ"><act classCode="ACT" moodCode="EVN">'
+        '<code code="01" codeSystem="2.16.840.1.114222.4.5.274" displayName="Historical"/></act></entryRelationship>'
+    )
+    record = read(document(section("11369-6", vaccination(source))))
+    made = one(record, "Immunization")
+    assert made["primarySource"] is False
+    assert made["reportOrigin"]["coding"][0]["code"] == "01"
+    assert of(record, "Procedure") == []
+
+
+def test_the_number_of_a_payer_is_the_payers() -> None:
+    body = entry(
+        '<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.60"/><code code="48768-6" codeSystem="2.16.840.1.113883.6.1"/>'
+        '<statusCode code="completed"/><entryRelationship typeCode="COMP"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.61"/>'
+        '<id root="1.2.3" extension="pol"/><statusCode code="completed"/><performer><templateId root="2.16.840.1.113883.10.20.22.4.87"/>'
+        '<assignedEntity><id root="2.16.840.1.113883.6.300" extension="00932"/><code code="PAYOR" codeSystem="2.16.840.1.113883.5.110"/>'
+        "<representedOrganization><name>Prairie Mutual</name></representedOrganization></assignedEntity></performer></act></entryRelationship></act>"
+    )
+    record = read(document(section("48768-6", body)))
+    (payer,) = [each for each in of(record, "Organization") if each["name"] == "Prairie Mutual"]
+    assert [each["value"] for each in payer["identifier"]] == ["00932"]

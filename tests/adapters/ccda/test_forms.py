@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import orjson
 import pytest
 
 from adapters.ccda.decode import decode
 from hie.errors import DecodeError
+from hie.fhir.digits import dumps
 from tests.adapters.ccda.document import CONTEXT, codes, document, entry, of, one, read, section
 
 HEIGHT = (
@@ -20,7 +20,7 @@ PLAIN = document(section("8716-3", entry(HEIGHT), text="Größe 170"))
 
 def resources(raw: bytes) -> bytes:
     (record,) = decode(raw, CONTEXT)
-    return orjson.dumps(record.resources)
+    return dumps(record.resources)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from hie.fhir.digits import dumps
 from tests.adapters.ccda.document import read
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.xml"))
@@ -19,7 +20,7 @@ GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.xml"))
 def output(document: Path) -> bytes:
     """What a document becomes, one readable JSON text."""
     record = read(document.read_bytes())
-    return orjson.dumps(
+    return dumps(
         {
             "resources": record.resources,
             "warnings": [{"code": each.code, "where": each.where, "text": each.text} for each in record.warnings],

@@ -9,9 +9,9 @@ from collections import defaultdict
 from typing import Any
 from xml.etree import ElementTree
 
-import orjson
 import pytest
 
+from hie.fhir.digits import dumps
 from hie.model import Record
 from tests.adapters.ccda.document import document, entry, read, references, section
 
@@ -84,7 +84,7 @@ def by_entry(record: Record) -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = defaultdict(list)
     for reference, where in record.sources:
         if at := ENTRY.match(where):
-            found[at[0]].append(orjson.dumps(resources[reference]))
+            found[at[0]].append(dumps(resources[reference]))
     return found
 
 

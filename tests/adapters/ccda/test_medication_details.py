@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hie.fhir.digits import dumps
 from tests.adapters.ccda.document import codes, document, entry, of, one, read, section
 from tests.adapters.ccda.test_medications import DRUG, IVL, drug, made
 
@@ -154,3 +155,23 @@ def test_a_plan_in_the_mood_of_what_happened_is_never_done(element: str, templat
     assert one(record, kind)["intent"] == "plan"
     assert of(record, "Procedure") == of(record, "MedicationStatement") == []
     assert "mood-contradiction" in codes(record)
+
+
+def test_a_text_that_only_names_the_drug_is_no_direction() -> None:
+    raw = document(section("10160-0", drug(), '<content ID="m1">Amlodipine 5 mg tablets</content>')).replace(
+        b"<statusCode", b'<text><reference value="#m1"/></text><statusCode', 1
+    )
+    statement = one(read(raw), "MedicationStatement")
+    assert statement["medicationCodeableConcept"]["text"] == "Amlodipine 5 mg tablets"
+    assert "dosage" not in statement
+
+
+def test_how_many_times_it_is_given() -> None:
+    assert made(drug('<repeatNumber value="3"/>'))["dosage"][0]["timing"]["repeat"]["count"] == 3
+    assert "dosage" not in made(drug('<repeatNumber value="0"/>'))
+
+
+def test_an_amount_keeps_the_digits_it_was_written_with() -> None:
+
+    dose = made(drug('<doseQuantity value="2.50" unit="mg"/>'))["dosage"][0]["doseAndRate"][0]["doseQuantity"]
+    assert b'"value":2.50' in dumps(dose)

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from adapters.ccda.decode import decode
+from hie.fhir.digits import dumps
 from tests.adapters.ccda.document import CONTEXT
 
 SAMPLES = Path(__file__).parents[3] / "adapters/ccda/samples"
@@ -24,7 +25,7 @@ def golden(path: Path) -> bytes:
         "warnings": [list(each) for each in record.warnings],
         "unmapped": [list(each) for each in record.unmapped],
     }
-    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.xml")), ids=lambda p: p.stem)
