@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.fidelity import ccda_facts, document, hl7v2_facts, message, soundness
+from tests.fidelity import ccda_facts, document, hl7v2_facts, message, noise, soundness
 from tests.fidelity.fact import Fact, Verdict
 from tests.fidelity.places import Output
 from tests.fidelity.said import Spoken
+from tests.fidelity.traces import Met, silent_attributes, silent_components
 
 Line = dict[str, Any]
 
@@ -20,7 +21,9 @@ def check_message(one: message.Message, line: Line, validate: bool = True) -> Ve
     text = "\n".join(one.field.join(each.fields) for each in one.segments)
     populated = sum(_leaves(one, each) for each in one.segments)
     sent = one.unescape(text) + " " + text
-    return _verdict(line, one.kind, hl7v2_facts.facts(one), sent, populated, validate)
+    verdict = _verdict(line, one.kind, hl7v2_facts.facts(one), sent, populated, validate)
+    verdict.silent = list(silent_components(one, Met(line["resources"]), Spoken(line)))
+    return verdict
 
 
 def check_document(root: document.Element, line: Line, validate: bool = True) -> Verdict:
@@ -35,7 +38,9 @@ def check_document(root: document.Element, line: Line, validate: bool = True) ->
         pieces.append((each.text or "") + " " + (each.tail or ""))
     code = document.child(root, "code")
     kind = f"C-CDA {code.get('code', '')}" if code is not None else "C-CDA"
-    return _verdict(line, kind, ccda_facts.facts(root), " ".join(pieces), populated, validate)
+    verdict = _verdict(line, kind, ccda_facts.facts(root), " ".join(pieces), populated, validate)
+    verdict.silent = list(silent_attributes(root, Met(line["resources"]), Spoken(line)))
+    return verdict
 
 
 def _verdict(line: Line, kind: str, facts: Iterable[Fact], sent: str, populated: int, validate: bool) -> Verdict:
@@ -53,6 +58,8 @@ def _verdict(line: Line, kind: str, facts: Iterable[Fact], sent: str, populated:
     verdict.unmapped = sum(each["count"] for each in line["unmapped"])
     verdict.empty = sum(soundness.empty(each) for each in resources)
     verdict.dangling = list(soundness.dangling(resources))
+    verdict.twice = list(noise.twice(resources))
+    verdict.orphans = list(noise.orphans(resources))
     verdict.invented = list(soundness.invented(resources, soundness.Input(sent)))
     if validate:
         verdict.invalid = [why for why in map(soundness.invalid, resources) if why]

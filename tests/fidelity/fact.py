@@ -38,6 +38,9 @@ class Verdict:
     invented: list[tuple[str, str]] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     dangling: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
     empty: int = 0
     resources: int = 0
     unmapped: int = 0

@@ -77,14 +77,16 @@ def facts(message: Message) -> Iterator[Fact]:
             continue
         for row in ROWS.get(segment.name, []):
             raw = segment.field(row.number)
-            if row.name == "OBX" and row.number in (3, 4, 11) and message.kind[:3] == "VXU":
-                continue  # the question of a vaccination becomes the element that answers it
+            if row.name == "OBX" and row.number in (3, 4, 11) and message.kind[:3] in ("VXU", "RSP"):
+                continue  # the question of a vaccination or of a forecast becomes the element that answers it
             if row.name == "PID" and row.number == 25 and raw == "1" and segment.field(24) == "N":
                 continue  # the first of one is no twin
             if row.name == "OBX" and row.number in (4, 11) and message.kind[:3] in ("MDM", "VXU"):
                 continue  # there OBX is a part of a document or of a vaccination, without a number or a status of its own
             if row.name == "PID" and row.number in IMPLIED and segment.field(IMPLIED[row.number]).strip():
                 continue
+            if row.name == "RXA" and row.number == 20 and segment.field(21).strip() == "D":
+                continue  # what is deleted has the status of an error, whatever it was
             if row.name == "MSH" and row.number == 11 and raw[:1] not in ("T", "D"):
                 continue
             if owner.name == "MSH" and segment.name == "NTE":
@@ -197,7 +199,10 @@ def _assigner(base: Fact, parts: list[str], number: int, sub: str) -> Iterator[F
     if len(parts) < number or not parts[number - 1].strip(sub + " "):
         return
     names = [each.strip() for each in parts[number - 1].split(sub)[:2] if each.strip()]
-    if any(name.upper() in ("SSA", "USA", "US", "SSN") or name.startswith("2.16.840.1.113883.4.1") for name in names):
+    if any(
+        name.upper() in ("SSA", "USA", "US", "SSN") or name in ("2.16.840.1.113883.4.1", "2.16.840.1.113883.4.6")
+        for name in names
+    ):
         return  # the Social Security authority and the NPI register have URIs of their own
     accept = tuple(names) + tuple(re.sub(r"\s+", "-", each) for each in names)
     if len(parts) > 4 and parts[4] == "SS":
@@ -265,10 +270,25 @@ def _address(base: Fact, parts: list[str], sub: str) -> Iterator[Fact]:
     yield from _at(base, parts, 4, "state")
     yield from _at(base, parts, 5, "postalCode")
     yield from _at(base, parts, 6, "country")
+    yield from _used(base, parts, 7, {"H": "home", "B": "work", "O": "work", "M": "postal"})
     yield from _at(base, parts, 9, "district", "text", sub)
 
 
+def _used(base: Fact, parts: list[str], number: int, uses: dict[str, str]) -> Iterator[Fact]:
+    """What an address or a number is for, where FHIR has a word for it."""
+    use = uses.get(parts[number - 1].strip() if len(parts) >= number else "")
+    if use and any(each.strip() for i, each in enumerate(parts) if i not in (1, 2, number - 1)):
+        yield replace(base, where=_dot(base.where, number), accept=(use, "mobile"), ends=("use", "type"), form="code")
+
+
+def _quantity(base: Fact, parts: list[str], sub: str) -> Iterator[Fact]:
+    """CQ: a number, and its unit by code or text."""
+    yield from _at(base, parts, 1, "value", "number", sub)
+    yield from _at(base, parts, 2, "unit code", "code", sub)
+
+
 def _telecom(base: Fact, parts: list[str], sub: str) -> Iterator[Fact]:
+    yield from _used(base, parts, 2, {"PRN": "home", "WPN": "work"})
     number = parts[0].split("X")[0] if parts[0][:1] in "(+0123456789" else parts[0]
     yield from _at(base, [number], 1, "value", "digits-in")
     yield from _at(base, parts, 4, "value")
@@ -295,14 +315,14 @@ def _authority(base: Fact, parts: list[str], sub: str) -> Iterator[Fact]:
 
 COMPOUND = {
     "CWE": _coded, "CX": _identifier, "EI": _entity, "EIP": _entity_pair, "XPN": _name, "XCN": _person, "NDL": _person_of_result, "XAD": _address,
-    "XTN": _telecom, "XON": _organization, "PL": _location, "HD": _authority,
+    "XTN": _telecom, "CQ": _quantity, "XON": _organization, "PL": _location, "HD": _authority,
 }  # fmt: skip
 
 
 def _range(base: Fact, text: str) -> Iterator[Fact]:
     bounds = re.fullmatch(r"\s*\(?([+-]?[\d.]+)\s*-\s*([+-]?[\d.]+)\)?\s*", text)
     if not bounds:
-        yield replace(base, accept=(text,), form="has")
+        yield replace(base, accept=(text, text.replace("^", " ").strip()), form="has")
         return
     yield replace(base, accept=(bounds.group(1), text), form="number", ends=("low.value", "text"))
     yield replace(base, accept=(bounds.group(2), text), form="number", ends=("high.value", "text"))
@@ -322,6 +342,8 @@ def _value(message: Message, segment: Segment, base: Fact, parts: list[str]) -> 
         yield replace(base, accept=(parts[0],), form="time")
     elif kind == "TM":
         yield replace(base, accept=(parts[0], re.sub(r"^(\d\d)(\d\d).*$", r"\1:\2", parts[0])), form="has")
+    elif kind in ("NA", "MA"):
+        yield replace(base, accept=(" ".join(parts),), form="has")
     elif kind == "" and len(parts) > 2:
         for number in (1, 2):
             yield from _at(base, parts, number, "", "has", sub)

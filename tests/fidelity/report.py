@@ -28,6 +28,10 @@ def report(title: str, verdicts: list[Verdict], rejected: Counter[str], repeated
         f"invalid resources         {sum(len(v.invalid) for v in verdicts)} of {resources}   (goal 0)",
         f"dangling references       {sum(len(v.dangling) for v in verdicts)}   (goal 0)",
         f"empty resources           {sum(v.empty for v in verdicts) / max(resources, 1):.4f}   (goal under 0.02)",
+        f"facts per resource        {kept / max(resources, 1):.1f}",
+        f"the same twice            {sum(len(v.twice) for v in verdicts)}   (no goal: places to look at, below)",
+        f"referred to by nothing    {sum(len(v.orphans) for v in verdicts)}   (no goal)",
+        f"met nowhere, unspoken     {sum(len(v.silent) for v in verdicts)}   (no goal: beyond the checklist, codes that become a word included)",
         f"unmapped of the populated {unmapped / max(populated, 1):.4f}   (goal under 0.03)",
         f"second run, same bytes    {'not tried' if repeated is None else 'yes' if repeated else 'NO'}",
     ]
@@ -65,9 +69,14 @@ def _worst(verdicts: list[Verdict], worst: int) -> list[str]:
         lines += [f"-- {title}"] + [
             f"{count:6} {where}  e.g. {_example(verdicts, facts, where)}" for where, count in counted.most_common(worst)
         ]
-    for title, name in (("invented", "invented"), ("invalid", "invalid"), ("dangling", "dangling")):
+    for title, name in (
+        ("invented", "invented"), ("invalid", "invalid"), ("dangling", "dangling"), ("the same twice", "twice"), ("referred to by nothing", "orphans"),
+        ("met nowhere, unspoken", "silent"),
+    ):  # fmt: skip
         found = Counter(
-            str(item[0] if isinstance(item, tuple) else item) for each in verdicts for item in getattr(each, name)
+            place(str(item[0] if isinstance(item, tuple) else item))
+            for each in verdicts
+            for item in getattr(each, name)
         )
         if found:
             lines += [f"-- {title}"] + [
@@ -91,5 +100,5 @@ def _file(verdicts: Iterable[Verdict], name: str, what: str) -> str:
         f"{v.file[:60]} {item[1][:60] if isinstance(item, tuple) else ''}"
         for v in verdicts
         for item in getattr(v, name)
-        if (item[0] if isinstance(item, tuple) else item) == what
+        if place(str(item[0] if isinstance(item, tuple) else item)) == what
     )

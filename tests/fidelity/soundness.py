@@ -208,7 +208,20 @@ def _known(name: str, value: Any, sent: Input, official: bool) -> bool:
     if name in ("code", "display", "unit", "system") and official:
         return True
     if name == "system" and str(value).startswith(
-        ("phone", "email", "fax", "url", "sms", "pager", "other", "http://", "urn:oid:", "urn:uuid:", "https://")
+        (
+            "phone",
+            "email",
+            "fax",
+            "url",
+            "sms",
+            "pager",
+            "other",
+            "http://",
+            "urn:oid:",
+            "urn:uuid:",
+            "urn:dicom:uid",
+            "https://",
+        )
     ):
         return True
     if plain(str(value)) in FIXED:
