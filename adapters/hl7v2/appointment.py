@@ -227,8 +227,6 @@ def closed(made: Resource) -> None:
             made["_end"] = made["_start"]
     if "end" in made and "start" not in made:
         made.pop("end")
-    if made.get("status") == "booked" and "start" not in made:
-        made["status"] = "pending"  # R4: an appointment that is booked has a time
     if not made["participant"]:
         made["participant"] = [
             {"type": [{"coding": [{"system": THO + "v3-ParticipationType", "code": "SBJ"}]}], "status": "needs-action"}

@@ -76,7 +76,7 @@ def _whole(d: Draft, given: Resource) -> Resource:
             found["_date"] = d.nobody()
         found["recommendation"] = []
         d.now[("forecast", given["id"])] = found
-        d.later.append(lambda: _close(d, found))
+        d.later.append(lambda: _close(d, found, given))
     return found
 
 
@@ -91,10 +91,14 @@ def _entry(d: Draft, s: Segment, code: str, whole: Resource, given: Resource) ->
     return entry
 
 
-def _close(d: Draft, whole: Resource) -> None:
+def _close(d: Draft, whole: Resource, given: Resource) -> None:
+    """A group that names no vaccine speaks of the one that was given, if one was."""
+    named = given["vaccineCode"]
+    if any(c.get("code") == "998" for c in named.get("coding", ())):
+        named = d.nobody()
     for entry in whole["recommendation"]:
         if "vaccineCode" not in entry and "targetDisease" not in entry:
-            entry["vaccineCode"] = [d.nobody()]
+            entry["vaccineCode"] = [named]
 
 
 def numbered(d: Draft, s: Segment, entry: dict[str, Any], key: str) -> None:

@@ -126,3 +126,10 @@ def test_a_request_to_cancel_does_not_say_how_things_stand() -> None:
     made = only(record(header("SRM^S04"), "ARQ|A1^EHR|B1^SCHED||||PT^Wish^L", PID), "Appointment")
     assert "status" not in made
     assert made["_status"]["extension"][0]["valueCode"] == "unknown"
+
+
+def test_a_booking_whose_time_has_no_zone_stays_booked() -> None:
+    made = only(record(header("SIU^S12", stamp="20240305"), sch(f11="^^^202404010900"), PID), "Appointment")
+    assert made["status"] == "booked"
+    assert "start" not in made
+    assert made["_start"]["extension"][0]["valueString"] == "202404010900"
