@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha1
+
 from adapters.ccda import encounter
 from adapters.ccda.coded import concept
 from adapters.ccda.composition import composition, events
@@ -48,6 +51,8 @@ def write(d: Draft, root: Node) -> str | None:
             put(made, section=_unstructured(d, root, flat, made))
     if "section" not in made:
         put(made, section=_stray(d))
+    if d.stays:
+        made["event"] = [*made.get("event", []), *d.stays]
     settle(d)
     d.authored.append((root, d.add(made, root, ids)))
     _edition(d, root, made)
@@ -73,7 +78,10 @@ def _edition(d: Draft, root: Node, made: Resource) -> None:
     document["status"] = "current"
     document["type"] = made["type"]
     document["subject"] = refer(d.patient)
-    document["content"] = [{"attachment": {"contentType": "text/xml"}}]
+    # the document itself is not carried twice: its size and hash tell which of the stored originals it is
+    raw = d.tree.raw
+    digest = b64encode(sha1(raw, usedforsecurity=False).digest()).decode()
+    document["content"] = [{"attachment": {"contentType": "text/xml", "size": len(raw), "hash": digest}}]
     d.add(document, node, [family, own] if "value" in own else [family])
 
 

@@ -16,7 +16,9 @@ from hie.model import Resource
 
 _AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _KINDS = {"author": "author", "informant": "informant", "dataEnterer": "enterer"}
-_ROLES = ("assignedAuthor", "assignedEntity", "relatedEntity")
+_SIGNING = {"VRF": "verifier", "LA": "legal"}
+"""Participations of those who stand for what was said: verifier, legal authenticator."""
+_ROLES = ("assignedAuthor", "assignedEntity", "relatedEntity", "participantRole")
 
 
 def credits(d: Draft) -> None:
@@ -27,7 +29,7 @@ def credits(d: Draft) -> None:
         if target not in d.resources:
             continue
         for kid in node.kids:
-            if kid.tag in _KINDS:
+            if _kind(kid):
                 _credit(d, kid, target, written, places)
     for key, made in written.items():
         d.add(made, places[key])
@@ -53,7 +55,7 @@ def _credit(
     who = who or absent()
     moment = told.get("time", "")
     key = (
-        _KINDS[node.tag],
+        _kind(node),
         str(who.get("reference") or who.get("identifier") or ""),
         moment,
         str(told.get("_time", "")),
@@ -68,6 +70,11 @@ def _credit(
             put(made, occurredDateTime=moment, _occurredDateTime=told.get("_time"))
         # R4 demands the instant of recording: a day is none
         put(made, recorded=moment if exact else None, _recorded=told.get("_time") if exact else absent())
-        made["agent"] = [{"type": fixed(_AGENT, _KINDS[node.tag]), "who": who}]
+        made["agent"] = [{"type": fixed(_AGENT, _kind(node)), "who": who}]
     if refer(target) not in made["target"]:
         made["target"].append(refer(target))
+
+
+def _kind(node: Node) -> str:
+    """What somebody did for a statement, "" where another element tells of it."""
+    return _SIGNING.get(node.get("typeCode"), "") if node.tag == "participant" else _KINDS.get(node.tag, "")

@@ -238,9 +238,9 @@ def _join(d: Draft, node: Node, present: Resource, other: Resource) -> None:
                     mine[side] = value[side]
                 elif side in value and value[side] != mine[side] and not mine[side].startswith(value[side]):
                     d.warn("contradiction", node, "the times of this encounter differ between header and section")
-                    if (when := node.kid("effectiveTime")) is not None:
-                        for each in when.walk():
-                            each.used = False
+                    told = {"period": value, "detail": [refer(f"Encounter/{present['id']}")]}
+                    if told not in d.stays:
+                        d.stays.append(told)
 
 
 def _finer(one: str, other: str) -> bool:

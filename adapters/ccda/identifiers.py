@@ -5,14 +5,17 @@ Source: HL7 v3 data types R1 (II); C-CDA on FHIR, "id to identifier".
 
 from __future__ import annotations
 
+import re
+
 from adapters.ccda.absence import REASON
 from adapters.ccda.draft import Draft
 from adapters.ccda.tree import Node
-from hie.codes.systems import authority_uri
+from hie.codes.systems import authority_uri, is_oid
 from hie.model import Resource
 
 URI_SYSTEM = "urn:ietf:rfc:3986"
 _RENDERED = "http://hl7.org/fhir/StructureDefinition/rendered-value"
+_UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\Z")
 _EMPTY = frozenset({"", "0", "00000000-0000-0000-0000-000000000000"})
 
 
@@ -35,11 +38,12 @@ def identifier(d: Draft, node: Node) -> Resource | None:
     if not extension:
         if root in _EMPTY or node.null:
             return _masked(d, node, root)
+        if not is_oid(root) and not _UUID.match(root):
+            # neither OID nor UUID: an id of the sender's own making
+            return {"value": root}
         system = d.system(root)
-        if system.startswith(("http", "urn:hie")):
-            # the root of a known namespace says nothing without a value in it
-            return {"system": system}
-        return {"system": URI_SYSTEM, "value": system}
+        # the root of a known namespace says nothing without a value in it
+        return None if system.startswith(("http", "urn:hie")) else {"system": URI_SYSTEM, "value": system}
     made: Resource = {}
     if root not in _EMPTY:
         made["system"] = d.system(root)

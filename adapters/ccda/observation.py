@@ -95,7 +95,14 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
         made["derivedFrom"] = [*made.get("derivedFrom", []), *map(refer, shown)]
     section.entries += others
     _sex(d, made, code)
+    if not (made.keys() - _FRAME) and not (made["code"].keys() & {"coding", "text"}):
+        d.warn("no-information", node, "an observation of nothing: no code, value or time")
+        return members
     return [finish(d, node, made, ids)]
+
+
+_FRAME = frozenset({"resourceType", "id", "identifier", "status", "category", "code", "subject"})
+"""What every observation has, whether it says something or not."""
 
 
 def _subject(d: Draft, made: Resource, node: Node) -> None:

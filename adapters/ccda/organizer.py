@@ -75,6 +75,10 @@ def panel(d: Draft, node: Node, section: Section) -> list[str]:
         else:
             if code:
                 unread_code(node)
+            for kid in node.kids:
+                if kid.tag in ("effectiveTime", "author", "performer"):
+                    for each in kid.walk():
+                        each.used = False
             section.entries += others
             return members
     put(made, hasMember=[refer(each) for each in members])

@@ -5,7 +5,7 @@ Sources: C-CDA R2.1 US Realm Header (recordTarget), US Core Patient, C-CDA on FH
 
 from __future__ import annotations
 
-from adapters.ccda.absence import absent
+from adapters.ccda.absence import NULL_SYSTEM, absent
 from adapters.ccda.coded import coding, concept, fixed
 from adapters.ccda.contact import address, addresses, names, telecoms
 from adapters.ccda.draft import Draft, put, start
@@ -18,6 +18,8 @@ from hie.model import Resource
 _CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
 _GENDER = {"M": "male", "F": "female", "UN": "other", "O": "other", "OTH": "other", "UNK": "unknown", "U": "unknown"}
+_FLAVORS = {"ASKU": "asked but unknown", "UNK": "unknown", "NI": "NoInformation", "NASK": "not asked", "MSK": "masked"}
+"""Displays of HL7's NullFlavor code system."""
 _LANGUAGE = "urn:ietf:bcp:47"
 # the five race and two ethnicity categories of OMB; every other CDC code is a detailed one
 _OMB = frozenset({"1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5"})
@@ -138,10 +140,11 @@ def _race(d: Draft, person: Node) -> list[Resource]:
             one = concept(d, node)
             if one is None:
                 if node.null:
-                    reason = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": node.null}
+                    reason = {"system": NULL_SYSTEM, "code": node.null}
+                    put(reason, display=_FLAVORS.get(node.null))
                     if {"url": "ombCategory", "valueCoding": reason} not in parts:
                         parts.append({"url": "ombCategory", "valueCoding": reason})
-                        texts.append({"ASKU": "Asked but unknown"}.get(node.null, node.null))
+                        texts.append(reason.get("display", node.null))
                 continue
             for each in one.get("coding", ()):
                 part = {"url": "ombCategory" if each["code"] in _OMB else "detailed", "valueCoding": each}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from adapters.ccda.coded import concept, first_text, fixed
 from adapters.ccda.contact import addresses, display, names, organisation_name, telecoms
-from adapters.ccda.draft import Draft, put, refer, start
+from adapters.ccda.draft import Draft, joined, put, refer, start
 from adapters.ccda.identifiers import alias, identifiers, keyed
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -176,9 +176,8 @@ def _complete(d: Draft, role: Node, who: Resource) -> None:
     if kind in ("Practitioner", "Organization", "RelatedPerson", "PractitionerRole"):
         where = [] if kind == "PractitionerRole" else addresses(d, role)
         for key, found in (("telecom", telecoms(d, role)), ("address", where)):
-            new = [each for each in found if each not in known.get(key, ())]
-            if new:
-                known[key] = known.get(key, []) + new
+            if found:
+                known[key] = joined(known.get(key, []), found)
     if kind == "Organization":
         spoken = concept(d, role.kid("code"))
         if spoken and spoken not in known.get("type", []):

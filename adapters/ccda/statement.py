@@ -173,6 +173,7 @@ def responsible(d: Draft, node: Node, section: Section) -> list[Resource]:
         if (
             kid.used
             or role is None
+            or kid.get("typeCode") in ("VRF", "LA")  # a Provenance tells of them
             or role.kid("playingDevice") is not None
             or role.get("classCode") in ("MANU", "SDLOC")
         ):

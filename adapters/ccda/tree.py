@@ -80,7 +80,7 @@ class Node:
 class Tree:
     """A parsed document: its root, every element in order, and the elements that carry a narrative ID."""
 
-    __slots__ = ("flag", "folded", "ids", "nodes", "root")
+    __slots__ = ("flag", "folded", "ids", "nodes", "raw", "root")
 
     def __init__(self, root: Node, nodes: list[Node], ids: dict[str, Node], folded: int, flag: str) -> None:
         self.root = root
@@ -90,6 +90,8 @@ class Tree:
         """Elements below MAX_DEPTH."""
         self.flag = flag
         """`charset-guessed` where the declared encoding was not the real one."""
+        self.raw = b""
+        """The document as it came."""
 
 
 class _Names(dict[str, str]):
@@ -119,6 +121,12 @@ def parse(raw: bytes, charset: str | None = None) -> Tree:
     """The tree of a document. `charset` is tried where the declared encoding is wrong (default cp1252). Raises DecodeError (`ccda-too-large`, `ccda-not-xml`, `ccda-dtd`)."""
     if len(raw) > MAX_BYTES:
         raise DecodeError(f"document is larger than {MAX_BYTES} bytes", code="ccda-too-large", err=207)
+    tree = _read(raw, charset)
+    tree.raw = raw
+    return tree
+
+
+def _read(raw: bytes, charset: str | None) -> Tree:
     raw, encoding = _bytes(raw)
     flag = ""
     if encoding is None and not raw.isascii():

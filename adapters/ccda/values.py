@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from adapters.ccda.absence import absent_concept
 from adapters.ccda.coded import concept
+from adapters.ccda.contact import address, display, name, organisation_name
 from adapters.ccda.draft import Draft
 from adapters.ccda.narrative import text_of
 from adapters.ccda.quantities import bounded, interval, number, quantity, ratio
@@ -31,7 +32,7 @@ def put_value(d: Draft, target: Resource, node: Node) -> bool:
         key, made = "valueCodeableConcept", concept(d, node)
         if made is None and (text := text_of(d, node)):
             key, made = "valueString", text
-    elif kind in ("ST", "ED", "SC", "ENXP", "ON", "PN", "EN", "TN"):
+    elif kind in ("ST", "ED", "SC", "ENXP", "ON", "PN", "EN", "TN", "AD", "TEL", "URL"):
         key, made = _text(d, node)
     elif kind == "INT":
         key, made = _whole(d, node)
@@ -88,13 +89,32 @@ def _text(d: Draft, node: Node) -> tuple[str, object]:
     if node.get("representation") == "B64":
         # an Observation cannot hold an attachment in R4: the caller files it as a document
         return "valueString", None
-    text = text_of(d, node)
+    if node.kids and (said := _parts(d, node)):
+        return "valueString", said
+    text = text_of(d, node) or node.get("value")
     if "\n" in node.text and not node.kids:
         # a report keeps its lines
         text = "\n".join(line.strip() for line in node.text.strip().splitlines())
     if not text and (code := concept(d, node)):
         return "valueCodeableConcept", code
     return "valueString", text or None
+
+
+def _parts(d: Draft, node: Node) -> str:
+    """A name or an address as one line."""
+    kind = node.get("xsi:type").rpartition(":")[2]
+    if kind in ("PN", "EN", "TN", "ENXP"):
+        return display(name(d, node) or {})
+    if kind == "ON":
+        return organisation_name(node)
+    made = address(d, node) if kind == "AD" else None
+    if not made:
+        return ""
+    lines = [
+        *made.get("line", ()),
+        *(made.get(key, "") for key in ("city", "district", "state", "postalCode", "country", "text")),
+    ]
+    return ", ".join(each for each in lines if each)
 
 
 def _whole(d: Draft, node: Node) -> tuple[str, object]:
