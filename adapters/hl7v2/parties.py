@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.contacts import xad
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import BY_TYPE, CHECK_DIGIT, also, assigned_by, typed
@@ -249,9 +250,8 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
         d.lose(s, n, rep, 11)
     if status := d.text(parts[4]):
         resource["operationalStatus"] = {"code": status}
-    if kind := d.text(parts[5]):
-        coded = d.coded("0305", kind)
-        resource["type"] = [{"coding": [{"system": coded[0], "code": coded[1]} if coded else {"code": kind}]}]
+    if parts[5] and (kind := concept(d, s, n, parts[5], rep, "0305")):
+        resource["type"] = [kind]
     d.rest(s, n, rep, parts, 11)
     d.source(s, resource)
     made = d.ref(resource)

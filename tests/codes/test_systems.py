@@ -18,6 +18,10 @@ THO = "http://terminology.hl7.org/CodeSystem/"
         ("1.2.840.10008.2.16.4", "http://dicom.nema.org/resources/ontology/DCM"),
         ("2.16.840.1.113883.5.85", THO + "v3-orderableDrugForm"),
         ("2.16.840.1.113883.5.88", THO + "v3-ParticipationFunction"),
+        (
+            "2.16.840.1.113883.6.92",
+            "urn:oid:2.16.840.1.113883.6.92",
+        ),  # FIPS 5-2: its 08 is no code of the postal service
         ("2.16.840.1.113883.12.69", THO + "v2-0069"),
         ("2.16.840.1.113883.3.9999.7", "urn:oid:2.16.840.1.113883.3.9999.7"),
     ],
