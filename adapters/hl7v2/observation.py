@@ -103,6 +103,8 @@ def coded(d: Draft, s: Segment) -> dict[str, Any] | None:
     if d.message.sub not in first:
         return concept(d, s, 3, raw)
     code, _, suffix = first.partition(d.message.sub)
+    if not code:
+        return concept(d, s, 3, suffix + mark + rest)
     made = concept(d, s, 3, code + mark + rest)
     if suffix := d.text(suffix.replace(d.message.sub, " ")):
         made = made or {}

@@ -10,24 +10,17 @@ from adapters.hl7v2.reader import Segment
 
 
 def numbers_of(d: Draft, orc_: Segment | None, s: Segment | None, at: tuple[int, int]) -> tuple[Any, Any]:
-    """Placer and filler number: of the detail segment, else of ORC."""
+    """Placer and filler number: of the detail segment, then of ORC; several where they differ or repeat."""
     found: list[Any] = []
-    for n, detail in ((2, at[0]), (3, at[1])):
-        made: Any = None
+    for n, detail, kind in ((2, at[0], "PLAC"), (3, at[1], "FILL")):
+        made: list[Any] = []
         for one, field in ((s, detail), (orc_, n)):
-            if one is not None and field and d.message.repetition in one.get(field):
-                for rep, _part in d.repeats(one.get(field)):
-                    if rep > 1:
-                        d.lose(one, field, rep)
-        if s is not None and detail and s.get(detail):
-            made = ei(d, s, detail, s.get(detail).partition(d.message.repetition)[0], 0, "PLAC" if n == 2 else "FILL")
-        if orc_ is not None and orc_.get(n):
-            other = ei(d, orc_, n, orc_.get(n).partition(d.message.repetition)[0], 0, "PLAC" if n == 2 else "FILL")
-            if made is None:
-                made = other
-            elif other is not None and other["value"] != made["value"]:
-                made = [other, made]
-        found.append(made)
+            if one is not None and field and (raw := one.get(field)):
+                for rep, part in d.repeats(raw):
+                    number = ei(d, one, field, part, rep, kind)
+                    if number and all(number["value"] != other["value"] for other in made):
+                        made.append(number)
+        found.append(made if len(made) > 1 else made[0] if made else None)
     return found[0], found[1]
 
 
@@ -43,7 +36,7 @@ def listed(*numbers: Any) -> list[dict[str, Any]]:
 def key_of(d: Draft, placer: Any, filler: Any, code: str, when: str) -> tuple[str, ...]:
     """What seeds the ids of an order, its report and its observations."""
     for role, one in (("filler", filler), ("placer", placer)):
-        number = one[-1] if isinstance(one, list) else one
+        number = one[0] if isinstance(one, list) else one
         if number:
             return number.get("system") or d.scope, role, number["value"], code
     patient = d.patient["reference"] if d.patient else ""

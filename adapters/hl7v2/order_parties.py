@@ -248,16 +248,13 @@ def parent(d: Draft, s: Segment, request: Resource) -> None:
     shown = plain(d, parts[0].replace(d.message.sub, d.message.component))
     value = d.text(parts[2].replace(d.message.sub, " ")) if len(parts) > 2 else ""
     text = " ".join(t for t in (shown, f"({code})" if code and code != shown else "", sub, value) if t)
-    target = next(
-        (
-            r
-            for r in d.resources.values()
-            if r["resourceType"] == "Observation"
-            and any(c.get("code") == code for c in r.get("code", {}).get("coding", ()))
-            and (not sub or _sub(r) == sub)
-        ),
-        None,
-    )
+    alike = [
+        r
+        for r in d.resources.values()
+        if r["resourceType"] == "Observation"
+        and any(c.get("code") == code for c in r.get("code", {}).get("coding", ()))
+    ]
+    target = next((r for r in alike if not sub or _sub(r) == sub), alike[0] if len(alike) == 1 else None)
     link = d.ref(target) if target is not None and code else {"type": "Observation", "display": text}
     if not text:
         d.lose(s, 26)
@@ -303,6 +300,19 @@ def _sub(observation: Resource) -> str:
     return ""
 
 
+def _ordered(d: Draft, number: dict[str, Any], but: Resource) -> str:
+    """The order of this message that has the number, if it is one of them."""
+    wanted = number.get("system"), number["value"]
+    for reference, resource in d.resources.items():
+        if (
+            resource["resourceType"] == "ServiceRequest"
+            and resource is not but
+            and wanted in {(i.get("system"), i.get("value")) for i in resource.get("identifier", ())}
+        ):
+            return reference
+    return ""
+
+
 def parent_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
     """An EIP: the order that this one belongs to."""
     if "basedOn" in order and n == 8:
@@ -312,7 +322,8 @@ def parent_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> Non
         raw.partition(d.message.repetition)[0].split(d.message.component), ("PLAC", "FILL"), strict=False
     ):
         if part and (made := ei(d, s, n, part, 0, kind)):
-            found.append({"type": "ServiceRequest", "identifier": made})
+            parent = _ordered(d, made, order)
+            found.append({**({"reference": parent} if parent else {}), "type": "ServiceRequest", "identifier": made})
     if not found:
         return
     if order["resourceType"] in ("ServiceRequest", "MedicationRequest"):

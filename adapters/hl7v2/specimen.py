@@ -199,6 +199,9 @@ def sac(d: Draft, s: Segment) -> None:
         d.now["specimen"] = specimen
         _attach(d, specimen)
     d.source(s, specimen)
+    before: list[Any] = specimen.pop("container", [])
+    if before and "identifier" not in before[-1]:  # SPM told of the container that this SAC identifies
+        specimen["container"] = [before.pop()]
     fill(d, s, specimen)
     for n, slot in ((21, "capacity"), (22, "specimenQuantity")):
         if (raw := s.get(n)) and (volume := quantity(d, s, n, raw, 0, s.get(24), 24)):
@@ -207,6 +210,8 @@ def sac(d: Draft, s: Segment) -> None:
         specimen.setdefault("collection", {}).setdefault("quantity", volume)
     if s.get(24) and not any(s.fields[21:24]):
         d.lose(s, 24)
+    if before or "container" in specimen:
+        specimen["container"] = before + specimen.get("container", [])
 
 
 def of_order(d: Draft, s: Segment, report: Resource | None, request: Resource) -> None:

@@ -136,7 +136,9 @@ def duration(d: Draft, s: Segment, n: int, raw: str, timing: dict[str, Any], com
         d.lose(s, n, 0, component)
         return
     made = quantity(d, s, n, raw)
-    if made:
+    if made and not made["value"]:  # a program's word for none
+        d.lose(s, n, 0, component)
+    elif made:
         if "system" not in made and (unit := _unit(made.get("unit", ""))):
             made |= {"system": "http://unitsofmeasure.org", "code": unit}
         timing.setdefault("repeat", {})["boundsDuration"] = made

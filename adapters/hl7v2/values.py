@@ -195,7 +195,8 @@ def range_of(d: Draft, s: Segment) -> list[dict[str, Any]]:
         if not text:
             continue
         one: dict[str, Any] = {}
-        low, high = _edges(_bare(d, s, text))
+        first = d.text(part.partition(d.message.component)[0]) or text  # some repeat low and high behind it
+        low, high = _edges(_bare(d, s, first))
         for key, edge in (("low", low), ("high", high)):
             if edge is not None:
                 one[key] = {"value": edge}

@@ -29,9 +29,12 @@ def test_an_order_keeps_when_it_is_to_be_done() -> None:
     assert only(found, "ServiceRequest")["occurrenceDateTime"] == "2024-03-04T08:30:00-05:00"
 
 
-def test_a_second_filler_number_is_listed() -> None:
+def test_further_filler_numbers_are_numbers_of_the_order_and_the_first_seeds_its_id() -> None:
     found = record(header(), PID, "OBR|1|P1|F1~F2|718-7^Hb^LN|||20240304||||||||||||||||||F")
-    assert "OBR[1]-3[2]" in lost(found)
+    alone = record(header(), PID, "OBR|1|P1|F1|718-7^Hb^LN|||20240304||||||||||||||||||F")
+    order = only(found, "ServiceRequest")
+    assert [i["value"] for i in order["identifier"]] == ["P1", "F1", "F2"]
+    assert order["id"] == only(alone, "ServiceRequest")["id"]
 
 
 def test_an_order_group_of_placer_and_filler() -> None:
