@@ -20,6 +20,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from hie import again, registry
 from hie.audit.chain import Trail
 from hie.audit.events import Kind, event
+from hie.compression import compress
 from hie.consent.jurisdiction import Policy
 from hie.consent.redact import leaks
 from hie.delivery import outbox, shadow
@@ -301,7 +302,7 @@ class Gate:
             "epoch": p.epoch,
             "policy": p.policy,
             "consents": p.consents,
-            "decision": orjson.dumps(p.decision).decode(),
+            "decision": compress(orjson.dumps(p.decision)),
             "sha256": p.sha256,
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
+from hie.compression import decompress
 from hie.intake.journals import JournalReader
 from hie.outcomes import DELIVERY_REASONS, MESSAGE_REASONS
 from hie.store.tables import delivery, disclosure, message, record, record_version
@@ -115,7 +116,7 @@ def _attributed(part: Any) -> str:
 
 
 def _decided(row: Any) -> str:
-    summary = orjson.loads(row.decision)
+    summary = orjson.loads(decompress(row.decision))
     held = sum(summary["withheld"].values())
     texts = [r["text"] for r in summary["reasons"] if r["verdict"] != "permit"]
     return f"{sum(summary['released'].values())} resources may go" + (

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, and_, or_, select
 
 from hie.audit.phrases import LANGUAGES, Language, kind_of
 from hie.codes.purposes import covered
+from hie.compression import decompress
 from hie.store.tables import disclosure, message
 
 
@@ -167,7 +168,7 @@ def _one_each(rows: list[Any]) -> tuple[list[tuple[Any, bool]], int]:
 
 
 def _entry(row: Any, received: bool, parties: Mapping[str, Party]) -> Entry:
-    decision = orjson.loads(row.decision)
+    decision = orjson.loads(decompress(row.decision))
     held = sum(decision.get("withheld", {}).values())
     reasons = [r for r in decision.get("reasons", ()) if r.get("verdict") != "permit"] if held else []
     source = parties.get(row.source)

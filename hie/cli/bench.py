@@ -114,6 +114,7 @@ async def _bench(arguments: argparse.Namespace, directory: Path, database: str) 
     from hie.simulation.population import populate
     from hie.simulation.process import NodeProcess, free_port
     from hie.simulation.server import ServerCpu
+    from hie.simulation.storage import ratios, stored
     from hie.simulation.usage import cpu_seconds, pss_megabytes, tree
 
     sink = CountingSink()
@@ -126,6 +127,7 @@ async def _bench(arguments: argparse.Namespace, directory: Path, database: str) 
         )
     )
     loaded = populate(config, arguments.population)
+    before = stored(directory / "var") if not database else {}
     node = NodeProcess(config, directory / "node.log")
     start_seconds = await asyncio.to_thread(node.start, [mllp, http])
     try:
@@ -165,6 +167,7 @@ async def _bench(arguments: argparse.Namespace, directory: Path, database: str) 
         "load_generator_cpu_s_per_1000": round(load.own_cpu / max(1, len(wanted)) * 1000, 3),
         "peak_pss_mb": round(memory, 1),
         "start_to_listening_s": round(start_seconds, 2),
+        "stored_per_byte": ratios(before, stored(directory / "var"), load.bytes) if not database else {},
         "fsyncs": commits,
         "processes": processes,
         "population": loaded,
@@ -202,6 +205,7 @@ class Load:
         self.sent: dict[str, float] = {}
         self.acknowledged: list[str] = []
         self.refused = 0
+        self.bytes = 0
         self.own_cpu = 0.0
         self.started = self.ended = 0.0
 
@@ -235,6 +239,7 @@ class Load:
                 message = messages.admission(
                     people[index], mrn, "CLINIC", *sending, kind, control_id, f"V{number:03d}{index:05d}"
                 )
+            self.bytes += len(message)
             self.sent[control_id] = at = time.perf_counter()
             code = await sender.send(message)
             self.latencies.append(time.perf_counter() - at)

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import orjson
-import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
+from hie.compression import compress, decompress
 from hie.fhir import digits
 from hie.fhir.dates import instant
 from hie.model import Resource
@@ -36,7 +36,7 @@ def put(connection: Connection, id: str, mpi_record: int, body: Resource, source
             mpi_record=mpi_record,
             received_at=at,
             source=source,
-            body=zstandard.compress(digits.dumps({**body, "id": id, "meta": meta})),
+            body=compress(digits.dumps({**body, "id": id, "meta": meta})),
             codec=1,
         )
     )
@@ -44,7 +44,7 @@ def put(connection: Connection, id: str, mpi_record: int, body: Resource, source
 
 
 def _stored(row: Row[Any]) -> Stored:
-    resource: Resource = orjson.loads(zstandard.decompress(row.body))
+    resource: Resource = orjson.loads(decompress(row.body))
     return Stored(row.id, str(row.version), row.mpi_record, resource)
 
 

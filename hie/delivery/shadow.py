@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import zstandard
 from sqlalchemy import Connection, delete, insert, select
 
+from hie.compression import compress, decompress
 from hie.store.rows import Rows
 from hie.store.tables import delivery, message, shadow_output
 
@@ -33,7 +33,6 @@ def keep(connection: Connection, subscriber: str, outputs: Sequence[tuple[int, s
     """(delivery id, reason it would have ended with, bytes) of each."""
     if not outputs:
         return
-    compress = zstandard.ZstdCompressor(level=1).compress
     connection.execute(delete(shadow_output).where(shadow_output.c.delivery_id.in_([id for id, _, _ in outputs])))
     _INSERT.run(
         connection,
@@ -61,7 +60,6 @@ def since(connection: Connection, subscriber: str, at: float) -> list[Output]:
         .where(shadow_output.c.subscriber == subscriber, shadow_output.c.at >= at)
         .order_by(shadow_output.c.delivery_id)
     ).all()
-    decompress = zstandard.ZstdDecompressor().decompress
     return [
         Output(r.delivery_id, r.message_id, r.control_id, r.event, r.at, r.reason, decompress(bytes(r.body)))
         for r in rows

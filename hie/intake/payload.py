@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-import zstandard
+from hie.compression import compress, decompress
 
 PLAIN = "raw"
 ZSTD = "zstd"
-WORTHWHILE = 4096
+WORTHWHILE = 256
 """Below this size compression costs more CPU than the smaller write saves."""
-_MAX = 1 << 31
-
-_compressor = zstandard.ZstdCompressor(level=1)
-_decompressor = zstandard.ZstdDecompressor()
 
 
 class Seal(Protocol):
@@ -37,7 +33,7 @@ def pack(raw: bytes, seal: Seal | None = None) -> Packed:
     """The stored form of raw bytes."""
     codec, data = PLAIN, raw
     if len(raw) >= WORTHWHILE:
-        smaller = _compressor.compress(raw)
+        smaller = compress(raw)
         if len(smaller) < len(raw) * 0.9:
             codec, data = ZSTD, smaller
     if seal is None:
@@ -54,5 +50,5 @@ def unpack(codec: str, key_id: str, data: bytes, seal: Seal | None = None) -> by
     if codec == PLAIN:
         return data
     if codec == ZSTD:
-        return _decompressor.decompress(data, max_output_size=_MAX)
+        return decompress(data)
     raise ValueError(f"unknown payload codec {codec!r}")

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-import zstandard
 
+from hie.compression import compress, decompress
 from hie.fhir import digits
 from hie.model import Record, Resource, SecurityLabel, Source
 
 ZSTD = 1
 _DIGITS = b'{"digits":true,'
-# zstd's contexts may not be shared between threads
-_local = threading.local()
 
 
 def pack(record: Record, labels: dict[str, tuple[SecurityLabel, ...]]) -> bytes:
     """Record with its labels -> bytes (codec ZSTD)."""
-    if (compressor := getattr(_local, "compressor", None)) is None:
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
     text, written = digits.marked(
         {
             "event": record.event,
@@ -39,8 +34,7 @@ def pack(record: Record, labels: dict[str, tuple[SecurityLabel, ...]]) -> bytes:
         }
     )
     # most records hold no number whose digits a float loses: the others say so, and only they are read the slow way
-    packed: bytes = compressor.compress(_DIGITS + text[1:] if written else text)
-    return packed
+    return compress(_DIGITS + text[1:] if written else text)
 
 
 def _grouped(labels: Mapping[str, tuple[SecurityLabel, ...]]) -> list[tuple[list[Any], list[str]]]:
@@ -66,9 +60,7 @@ def _labelled(resource: Resource, labels: Mapping[str, Sequence[SecurityLabel]])
 def unpack(body: bytes, codec: int = ZSTD) -> dict[str, Any]:
     """The dict that `pack` wrote; `labels` by reference, as lists of [code, cause, system, confidence] (shared ones shared)."""
     if codec == ZSTD:
-        if (decompressor := getattr(_local, "decompressor", None)) is None:
-            decompressor = _local.decompressor = zstandard.ZstdDecompressor()
-        body = decompressor.decompress(body)
+        body = decompress(body)
     unpacked: dict[str, Any] = digits.loads(body) if body.startswith(_DIGITS) else orjson.loads(body)
     unpacked["labels"] = {reference: given for given, references in unpacked["labels"] for reference in references}
     return unpacked

@@ -85,7 +85,6 @@ resource = Table(
     Column("mpi_record", BigInteger),
     Column("version", Integer, nullable=False),
     Column("content", LargeBinary(8), nullable=False),
-    Index("resource_by_mpi_record", "mpi_record"),
     sqlite_with_rowid=False,
 )
 
@@ -182,7 +181,7 @@ disclosure = Table(
     Column("policy", String(64), nullable=False),
     Column("consents", Text, nullable=False, default=""),
     # JSON: counts by resource type released and withheld, rules with their sentences; never content
-    Column("decision", Text, nullable=False),
+    Column("decision", LargeBinary, nullable=False),
     Column("sha256", LargeBinary(32)),
     Index("disclosure_by_eid", "eid", "at"),
     Index("disclosure_by_delivery", "delivery_id"),

@@ -49,7 +49,7 @@ def put(engine: Engine) -> Callable[..., None]:
         row = {
             "delivery_id": next(ids), "kind": "push", "at": at(2026, 5, 3), "state": "delivered", "eid": "E1",
             "mpi_record": 1, "message_id": ADMISSION, "source": "north", "recipient": "lee", "purpose": "TREAT",
-            "epoch": 1, "policy": "p", "decision": orjson.dumps(decision).decode(),
+            "epoch": 1, "policy": "p", "decision": orjson.dumps(decision),
         } | values  # fmt: skip
         with engine.begin() as connection:
             connection.execute(insert(disclosure).values(**row))
@@ -192,9 +192,7 @@ def test_ten_thousand_disclosures_take_less_than_a_second(engine: Engine, put: P
     put()
 
     def fill(connection: Connection) -> None:
-        decision = orjson.dumps(
-            {"released": {"Observation": 4}, "withheld": {}, "rules": ["default"], "reasons": []}
-        ).decode()
+        decision = orjson.dumps({"released": {"Observation": 4}, "withheld": {}, "rules": ["default"], "reasons": []})
         rows = [
             {
                 "delivery_id": 1000 + i, "kind": "push", "at": NOW - i * 3600.0, "state": "delivered", "eid": "E1",

@@ -211,7 +211,7 @@ def test_an_accounting_is_told_and_the_reading_recorded(
                 purpose="PUBHLTH",
                 epoch=1,
                 policy="p",
-                decision=orjson.dumps(decision).decode(),
+                decision=orjson.dumps(decision),
             )
         )
     assert found.eid is not None
