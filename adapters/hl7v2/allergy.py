@@ -37,8 +37,6 @@ def allergy(d: Draft, s: Segment) -> None:
         _iam(d, s, made)
     fill(d, s, made)
     _none_known(d, made)
-    if s.name == "IAM" and "type" not in made and d.first(s.get(9)) == "CT":
-        d.lose(s, 9)
 
 
 def _none_known(d: Draft, made: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.reader import Segment
 from hie.codes.rows import Target
-from hie.model import LocalCode
 
 KNOWN = 14
 _TRIPLETS = ((0, 1, 2, 6, 13), (3, 4, 5, 7, 16), (9, 10, 11, 12, 19))
@@ -150,15 +149,13 @@ def first_coding(d: Draft, s: Segment, n: int, raw: str, table: str = "") -> dic
 
 
 def code_of(d: Draft, s: Segment, n: int, raw: str, table: str) -> str | None:
-    """A code of a required FHIR binding; an unknown value is a warning and stays listed."""
+    """A code of a required FHIR binding; an unknown value is a warning, and the caller keeps it as the text that was sent."""
     sent = d.first(raw)
     if not sent:
         return None
     found = d.coded(table, sent)
     if found is None or found[1] == "-":
-        d.local.append(LocalCode(f"HL7{table}", sent, dropped=True))
         d.warn("code-not-mapped", s, n, f"the value is not in table {table} and no map of the site covers it")
-        d.lose(s, n)
         return None
     parts = raw.split(d.message.component)
     if len(parts) > 3 and parts[3] and d.message.repetition not in raw:

@@ -163,8 +163,20 @@ def _decimal(d: Draft, s: Segment, n: int, raw: str, rep: int, argument: str) ->
     return found
 
 
-def _code(d: Draft, s: Segment, n: int, raw: str, rep: int, argument: str) -> str | None:
-    return code_of(d, s, n, raw, argument)
+def _code(path: str, argument: str) -> Put:
+    """A code of a required binding; what no table knows stays at the element as the text that was sent."""
+    steps, key, _ = split_path(path)
+
+    def put(d: Draft, s: Segment, n: int, raw: str, resource: Resource) -> None:
+        for rep, part in d.repeats(raw):
+            value = code_of(d, s, n, part, argument)
+            node = walk(resource, steps)
+            if value is not None and node.setdefault(key, value) != value:
+                d.lose(s, n, rep)
+            elif value is None and key not in node and (sent := d.first(part)):
+                node["_" + key] = {"extension": [{"url": times.SENT_URL, "valueString": sent}]}
+
+    return put
 
 
 def _concept_text(d: Draft, s: Segment, n: int, raw: str, rep: int, argument: str) -> dict[str, str] | None:
@@ -182,7 +194,7 @@ CONVERSIONS: dict[str, Callable[[str, str], Put]] = {
     "concept": each(lambda d, s, n, raw, rep, arg: concept(d, s, n, raw, rep, arg)),
     "concept-text": each(_concept_text),
     "coding": each(lambda d, s, n, raw, rep, arg: first_coding(d, s, n, raw, arg)),
-    "code": each(_code),
+    "code": _code,
     "time": _timed(times.put_time),
     "date": _timed(times.put_date),
     "instant": _timed(times.put_instant),

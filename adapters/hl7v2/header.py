@@ -10,7 +10,7 @@ from adapters.hl7v2.identifiers import ei, hd_identifier
 from adapters.hl7v2.parties import organization
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import put_instant, put_time, time_of
+from adapters.hl7v2.times import SENT_URL, put_instant, put_time, time_of
 from adapters.hl7v2.visit import planned
 from hie.model import Resource
 
@@ -206,6 +206,14 @@ def evn(d: Draft, s: Segment) -> None:
             d.warn("time-invalid", s, n, "not a time stamp, or an impossible date")
             d.lose(s, n)
         elif d.occurred is None or d.authored is None:
+            if (
+                d.occurred not in (None, found.value)
+                and header is not None
+                and "_lastUpdated" not in header.get("meta", {})
+            ):
+                # MSH-7 without an offset is no instant: what was sent stays at the header's own time
+                sent = d.first(d.message.segments[0].get(7))
+                header.setdefault("meta", {})["_lastUpdated"] = {"extension": [{"url": SENT_URL, "valueString": sent}]}
             d.occurred = found.value
             if n == 6 or not occurred:
                 d.now["occurred"] = raw

@@ -236,7 +236,8 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
         resource["name"] = facility
     if description:
         resource["description"] = description
-    _organised(d, resource, uri, facility, parts[3])
+    if not _organised(d, resource, uri, facility, parts[3]):
+        d.lose(s, n, rep, 4)
     if comprehensive:
         identifier: dict[str, Any] = {"value": comprehensive}
         for at, raw_authority in ((10, assigner), (11, parts[10])):  # PL-10.2 on, else PL-11
@@ -259,8 +260,8 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
     return dict(made)
 
 
-def _organised(d: Draft, resource: Resource, uri: str, facility: str, raw: str) -> None:
-    """PL-4, the facility, manages the place."""
+def _organised(d: Draft, resource: Resource, uri: str, facility: str, raw: str) -> bool:
+    """PL-4, the facility, manages the place. False where the same place has another one already."""
     managing: dict[str, Any] = {}
     if uri and not (facility and uri.startswith("urn:hie:authority:")):
         managing["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
@@ -271,4 +272,5 @@ def _organised(d: Draft, resource: Resource, uri: str, facility: str, raw: str) 
     if facility:
         managing["display"] = facility
     if managing:
-        resource["managingOrganization"] = {"type": "Organization", **managing}
+        managing = {"type": "Organization", **managing}
+    return not managing or bool(resource.setdefault("managingOrganization", managing) == managing)

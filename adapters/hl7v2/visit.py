@@ -18,7 +18,7 @@ from adapters.hl7v2.parties import location, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.related import some_account
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import put_time
+from adapters.hl7v2.times import SENT_URL, put_time
 from hie.model import Resource
 
 STATUS = {
@@ -134,13 +134,15 @@ def _account(d: Draft, s: Segment, encounter: Resource) -> None:
         elif codes:
             d.lose(s, 20, rep)
         d.rest(s, 20, rep, parts, 1)
-    if sent := d.first(s.get(41)).upper():
-        status = _ACCOUNT.get(sent)
-        if status is not None and d.patient:
-            account = some_account(d)
+    if (sent := d.first(s.get(41))) and d.patient:
+        account = some_account(d)
+        if status := _ACCOUNT.get(sent.upper()):
             account["status"] = status
-        else:
-            d.lose(s, 41)
+        else:  # a site's own status stays at the element as the text that was sent
+            account["_status"] = {"extension": [{"url": SENT_URL, "valueString": sent}]}
+        d.rest(s, 41, 0, d.parts(s.get(41)), 1)
+    elif sent:
+        d.lose(s, 41)
     if (raw := s.get(46)) and (balance := money(d, s, 46, raw)) is not None:
         if d.patient:
             account = some_account(d)
@@ -202,8 +204,16 @@ def _bed(d: Draft, s: Segment, place: dict[str, Any]) -> None:
 def _hospital(d: Draft, s: Segment, encounter: Resource) -> None:
     if raw := s.get(37):
         parts = raw.split(d.message.component)
-        if text := d.text(parts[0].replace(d.message.sub, " ")):
-            encounter.setdefault("hospitalization", {})["destination"] = {"type": "Location", "display": text}
+        code, *more = (d.text(piece) for piece in parts[0].split(d.message.sub))
+        place: dict[str, Any] = {"type": "Location"}
+        if code and any(more):  # from 2.6 on coded: code & text & system
+            system = d.system(more[1]) if len(more) > 1 and more[1] else ""
+            place["identifier"] = {**({"system": system} if system else {}), "value": code}
+            d.rest(s, 37, 0, ["", "".join(more[2:])], 1)
+        if shown := more[0] if more and more[0] else ("" if "identifier" in place else code):
+            place["display"] = shown
+        if len(place) > 1:
+            encounter.setdefault("hospitalization", {})["destination"] = place
         d.rest(s, 37, 0, parts, 1)
     if (raw := s.get(39)) and (text := readable(d, raw)):
         encounter["serviceProvider"] = {"type": "Organization", "display": text}
