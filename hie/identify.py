@@ -88,7 +88,12 @@ class Identity:
         times: list[float | None] = []
         for arrival, at in zip(arrivals, told or repeat(None), strict=False):
             known = None
-            if at is not None:
+            if _only_named(arrival[1]):
+                # whom it names may be registered by the run before it
+                found += self._register(connection, run, times)
+                run, times = [], []
+                known = _named(connection, arrival)
+            elif at is not None:
                 # it must see what the run before it says of the same patient
                 if any(_local(earlier[2]) == _local(arrival[2]) for earlier in run):
                     found += self._register(connection, run, times)
@@ -113,7 +118,8 @@ class Identity:
 
         `registration`: the one it was attributed to before, None where it was to none. `told`: as of `attribute`.
         """
-        known = _standing(connection, arrival, registration, arrival[4].received_at if told is None else told)
+        known = _named(connection, arrival) if _only_named(arrival[1]) else None
+        known = known or _standing(connection, arrival, registration, arrival[4].received_at if told is None else told)
         found = known or self._register(connection, [arrival], [told])[0]
         return self._state(connection, found, arrival) if arrival[3] else found
 
@@ -200,6 +206,24 @@ def registration_of(connection: Connection, identifiers: Sequence[Identifier]) -
     """The registration under the identifier by which the sender knows the patient."""
     local = _local(identifiers)
     return mpi.persons.find(connection, local) if local is not None else None
+
+
+def _only_named(person: Person | None) -> bool:
+    """Whether a record names its patient by numbers alone, as what an app posts by itself does."""
+    return person is not None and bool(person.identifiers) and person == Person(identifiers=person.identifiers)
+
+
+def _named(connection: Connection, arrival: Arrival) -> Attribution | None:
+    """The sender's own registration that has the number; numbers alone say nothing new of it, and must not overwrite it."""
+    source, _, identifiers, _, _ = arrival
+    found = {registration_of(connection, identifiers)} - {None}
+    for identifier in () if found else identifiers:
+        found.update(mpi.persons.said(connection, source, mpi.person.Identifier(*identifier)))
+    if len(found) != 1:
+        return None
+    [number] = found
+    assert number is not None
+    return Attribution(number, eid_of(connection, number), "known")
 
 
 def _standing(connection: Connection, arrival: Arrival, registration: int | None, at: float) -> Attribution | None:

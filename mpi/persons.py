@@ -11,7 +11,7 @@ from mpi import enterprise, numbers
 from mpi.keys import identifier_hash
 from mpi.patient import PAST_USES
 from mpi.person import Identifier, Person, load
-from mpi.tables import ALIAS, LINK_EVENT, RECORD, REVIEW
+from mpi.tables import ALIAS, KEY, LINK_EVENT, RECORD, REVIEW
 
 
 class Member(NamedTuple):
@@ -89,6 +89,18 @@ def find(connection: Connection, identifier: Identifier) -> int | None:
             )
         ).scalar()
     return None if found is None else int(found)
+
+
+def said(connection: Connection, source: str, identifier: Identifier) -> list[int]:
+    """Records of a source that say an identifier among others, local or not."""
+    r = RECORD.c
+    authority, type_, value = identifier
+    statement = (
+        select(r.id, r.person)
+        .join(KEY, KEY.c.record_id == r.id)
+        .where(KEY.c.key == identifier_hash(authority, type_, value.strip().upper()), r.source == source)
+    )
+    return [id_ for id_, person in connection.execute(statement) if identifier in load(person).identifiers]
 
 
 def identifiers(connection: Connection, eids: Iterable[str]) -> dict[str, set[Identifier]]:

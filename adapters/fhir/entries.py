@@ -80,8 +80,7 @@ def _bundle(found: Input, bundle: Resource, prefix: str, lines: list[int] | None
         _leave(found, f"{prefix}.entry", "fhir-shape", "entry is not a list", given)
         given = []
     _rest(found, prefix, {k: v for k, v in bundle.items() if k not in _READ})
-    if depth:
-        _rest(found, prefix, {k: v for k, v in bundle.items() if k in ("identifier", "timestamp", "id")})
+    _rest(found, prefix, _headers(bundle, depth))
     security = _security(bundle)
     aside: dict[str, int] = {}
     for number, item in enumerate(given):
@@ -108,6 +107,22 @@ def _bundle(found: Input, bundle: Resource, prefix: str, lines: list[int] | None
         elif resource is not None:
             _leave(found, where, "fhir-shape", "the entry has no resource object", resource)
     found.unmapped.extend(Unmapped(f"{prefix}.entry.{name}", times) for name, times in sorted(aside.items()) if times)
+
+
+def _headers(bundle: Resource, depth: int) -> Resource:
+    """What of the Bundle's own names and time goes nowhere: one of them is the control id, the time that of the record."""
+    identifier, stamp = bundle.get("identifier"), bundle.get("timestamp")
+    if depth:
+        return {k: bundle[k] for k in ("identifier", "timestamp", "id") if k in bundle}
+    left: Resource = {}
+    if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
+        left["identifier"] = {k: v for k, v in identifier.items() if k != "value"}
+        left["id"] = bundle.get("id")
+    elif identifier:
+        left["identifier"] = identifier
+    if not isinstance(stamp, str) or len(stamp) < 20:
+        left["timestamp"] = stamp
+    return left
 
 
 def _rest(found: Input, where: str, value: Resource) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from adapters.fhir.body import parsed
 from hie.model import Identifier, Keys, Resource
+
+_PATIENT = re.compile(r"(?:\A|/)Patient/([A-Za-z0-9.\-_]{1,64})(?:/_history/[^/]+)?\Z")
 
 
 def peek(raw: bytes) -> Keys:
@@ -48,11 +51,14 @@ def patient_identifiers(patient: Resource) -> list[Identifier]:
 def _patient_keys(resource: Resource) -> list[str]:
     if resource.get("resourceType") == "Patient":
         keys = [identifier.key for identifier in patient_identifiers(resource)]
-        return keys or [f"||Patient/{resource['id']}"] if resource.get("id") or keys else []
+        # what names the patient by the server's id alone has to come after it
+        return [*keys, f"||Patient/{resource['id']}"] if isinstance(resource.get("id"), str) else keys
     for name in ("subject", "patient", "beneficiary"):
         reference = resource.get(name)
         if isinstance(reference, dict) and isinstance(reference.get("identifier"), dict):
             return [i.key for i in patient_identifiers({"identifier": [reference["identifier"]]})]
+        if isinstance(reference, dict) and isinstance(to := reference.get("reference"), str):
+            return [f"||Patient/{found.group(1)}"] if (found := _PATIENT.search(to)) else []
     return []
 
 

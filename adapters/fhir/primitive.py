@@ -21,6 +21,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SAFE = str.maketrans("-_", "+/")
 _TEXTS = frozenset(("string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid"))
 _LONGEST_ORIGINAL = 1000
+_GENDERS = frozenset(("male", "female", "other", "unknown"))
+_V2_SEX = {"M": "male", "F": "female", "O": "other", "U": "unknown"}
+"""HL7 table 0001 to administrative-gender, as the v2-to-FHIR map has it."""
 
 
 def meant(kind: str, codes: frozenset[str] | None, value: Any, zone: str | None) -> tuple[Any, Resource | None]:
@@ -46,7 +49,9 @@ def meant(kind: str, codes: frozenset[str] | None, value: Any, zone: str | None)
         made = re.sub(r"\s+", "", value).translate(_SAFE) if isinstance(value, str) else None
     elif kind in _TEXTS or kind in ("xhtml", "time"):
         made = _text(kind, value)
-    if made is not None and codes is not None and made not in codes:
+    if isinstance(made, str) and codes is not None and made not in codes:
+        if codes == _GENDERS and (gender := _V2_SEX.get(made.strip().upper())):
+            return gender, original(value)
         made = next((code for code in codes if code.lower() == made.strip().lower()), None)
     if made is None or not PRIMITIVES[kind](made):
         return None, original(value)

@@ -204,7 +204,7 @@ def _own(scope: str, entry: Entry, base: str, used: set[str]) -> str:
     business = _business(entry, base)
     made = resource_id(scope, entry.type, *business)
     if f"{entry.type}/{made}" in used:
-        content = sha256(digits.dumps(entry.resource, orjson.OPT_SORT_KEYS)).hexdigest()
+        content = _digest(entry.resource)
         made = resource_id(scope, entry.type, *business, content)
         number = 1
         while f"{entry.type}/{made}" in used:
@@ -215,15 +215,23 @@ def _own(scope: str, entry: Entry, base: str, used: set[str]) -> str:
 
 
 def _business(entry: Entry, base: str) -> tuple[str, ...]:
-    """What identifies the resource at its sender: base and id, else its first identifier, else its place."""
+    """What identifies the resource at its sender: base and id, else its first identifier, else what it says."""
     sent = entry.resource.get("id")
     temporary = entry.full_url.startswith("urn:")
     if isinstance(sent, str) and not temporary:
         return ("id", base, sent)
     first = next(identifiers(entry.resource), None)
     if first is not None:
-        return ("identifier", str(first.get("system", "")), str(first["value"]))
-    return ("url", entry.full_url or entry.where)
+        named = ("identifier", str(first.get("system", "")), str(first["value"]))
+        # one accession or order number stands on every result of it, today's and tomorrow's
+        return (*named, _digest(entry.resource.get("code"))) if entry.type == "Observation" else named
+    if entry.full_url.startswith(("urn:uuid:", "urn:oid:", "http")):
+        return ("url", entry.full_url)
+    return ("content", _digest(entry.resource))
+
+
+def _digest(value: Any) -> str:
+    return sha256(digits.dumps(value, orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def identifiers(resource: Resource) -> Iterator[dict[str, Any]]:

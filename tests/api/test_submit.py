@@ -231,7 +231,7 @@ def test_the_statement_says_what_works(region: Region) -> None:
 
 
 def test_intake_takes_every_writing_of_it(region: Region) -> None:
-    one, two = ('{"resourceType":"Patient","id":"%d","name":[{"family":"Ä"}]}' % n for n in (1, 2))
+    one, two = (f'{{"resourceType":"Patient","id":"{n}","name":[{{"family":"Ä"}}]}}' for n in (1, 2))
     for content in (b"\xef\xbb\xbf" + one.encode(), f"{one}\n{two}\n".encode(), one.encode("utf-16")):
         with region.client("app") as client:
             answer = client.post("/intake/app", content=content, headers={"content-type": "application/fhir+ndjson"})

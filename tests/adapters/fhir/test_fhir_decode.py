@@ -71,7 +71,7 @@ def test_same_input_same_output_and_other_feed_other_ids() -> None:
 def test_peek_names_every_patient_and_the_control_id() -> None:
     keys = peek(SAMPLE.read_bytes())
     assert keys.control_id == b"2026-000917"
-    assert keys.ordering == ("https://ehr.lakeside.example/mrn|MR|L-5520",)
+    assert keys.ordering == ("https://ehr.lakeside.example/mrn|MR|L-5520", "||Patient/88")
     assert keys.sender == "https://ehr.lakeside.example"
     assert keys.event == "Bundle"
     body = sample()
