@@ -66,10 +66,11 @@ def allergy(statement: Element, m: Maker) -> Iterator[Fact]:
         yield from m.time(
             child(statement, "effectiveTime"), "onset", "AllergyIntolerance.onset", "AllergyIntolerance. "
         )
+    yield from _authored(statement, m, "AllergyIntolerance.recorder AllergyIntolerance.asserter")
     for reaction in related(statement, T + "9"):
         inner = child(reaction, "value")
         yield from m.code(inner, "reaction", "AllergyIntolerance.reaction")
-        yield from severity(reaction, m, "AllergyIntolerance.reaction")
+        yield from severity(reaction, m, "AllergyIntolerance.reaction.severity AllergyIntolerance.reaction.extension")
         yield from m.time(child(reaction, "effectiveTime"), "reaction", "AllergyIntolerance.reaction")
     yield from severity(
         statement, m, "AllergyIntolerance.reaction AllergyIntolerance.criticality AllergyIntolerance.extension"
@@ -90,8 +91,15 @@ def allergy(statement: Element, m: Maker) -> Iterator[Fact]:
             yield from m.one(got, "criticality", meaning, "AllergyIntolerance.criticality", form="code")
 
 
+def _authored(statement: Element, m: Maker, places: str) -> Iterator[Fact]:
+    """Who recorded it, where the statement itself names a person."""
+    for author in children(statement, "author"):
+        yield from m.name(child(author, "assignedAuthor", "assignedPerson"), places + " Provenance.")
+
+
 def problem(statement: Element, m: Maker) -> Iterator[Fact]:
     where = "Condition."
+    yield from _authored(statement, m, "Condition.recorder Condition.asserter")
     yield from m.identifier(statement, where)
     for value in children(statement, "value"):
         if statement.get("negationInd") == "true" and value.get("code") == "55607006":

@@ -17,6 +17,8 @@ def drug(statement: Element, m: Maker, places: str) -> Iterator[Fact]:
         if material is None:
             material = child(statement, product, "manufacturedProduct", "manufacturedLabeledDrug")
         yield from m.code(child(material, "code"), "code", places)
+        expiry = child(material, "expirationTime")
+        yield from m.time(expiry, "date", "Immunization.expirationDate *.medication *.batch Medication.")
         lot = child(material, "lotNumberText")
         if lot is not None and words(lot):
             yield from m.one(
@@ -58,6 +60,11 @@ def medication(statement: Element, m: Maker, part: str) -> Iterator[Fact]:
             event = child(time, "event")
             if event is not None and event.get("code"):
                 yield from m.one(event, "frequency", (event.get("code"),), dosage, form="code")
+            offset = child(time, "offset", "low")
+            if offset is not None and offset.get("unit") == "min":
+                yield from m.one(
+                    offset, "frequency", (offset.get("value", "").lstrip("-"),), dosage, "offset", "number"
+                )
         else:
             bounds = "*.effective *.dosage *.authoredOn *.occurrence *.dispenseRequest"
             yield from m.time(time, "date", bounds)
@@ -112,6 +119,11 @@ def vaccine(statement: Element, m: Maker) -> Iterator[Fact]:
     yield from m.code(child(statement, "routeCode"), "route", "Immunization.route")
     for site in children(statement, "approachSiteCode"):
         yield from m.code(site, "site", "Immunization.site")
+    number = child(statement, "repeatNumber")
+    if number is not None and (number.get("value") or "").isdigit() and not number.get("nullFlavor"):
+        yield from m.one(number, "dose number", (number.get("value"),), "Immunization.protocolApplied", form="number")
+    for each in related(statement, T + "19"):
+        yield from m.code(child(each, "value"), "indication", "Immunization.reasonCode Immunization.reasonReference")
     for each in related(statement, T + "53"):
         yield from m.code(child(each, "code"), "reason", "Immunization.statusReason")
     for each in related(statement, T + "9"):

@@ -11,6 +11,8 @@ from tests.fidelity.ccda_sections import DONE, OBSERVED, PLANNED, T
 from tests.fidelity.document import STATEMENTS, Element, Narrative, child, children, tag, templates
 from tests.fidelity.fact import Fact
 
+# the payer among the performers of a policy
+PAYER = {T + "87"}
 PLANS = (
     "ServiceRequest. MedicationRequest. Appointment. CarePlan. Goal. DeviceRequest. SupplyRequest. NutritionOrder. CommunicationRequest. "
     "ImmunizationRecommendation. Task. Encounter. Medication. RequestGroup. RiskAssessment. Coverage."
@@ -101,6 +103,11 @@ def _procedure(statement: Element, m: Maker) -> Iterator[Fact]:
     yield from m.time(child(statement, "effectiveTime"), "date", "Procedure.performed DeviceUseStatement.")
     for each in children(statement, "targetSiteCode"):
         yield from m.code(each, "site", "Procedure.bodySite DeviceUseStatement.bodySite")
+    for each in related(statement, T + "19"):
+        yield from m.code(child(each, "value"), "indication", "Procedure.reasonCode Procedure.reasonReference")
+    for each in children(statement, "specimen"):
+        kind = child(each, "specimenRole", "specimenPlayingEntity", "code")
+        yield from m.code(kind, "specimen", "Specimen.type Procedure.")
     for each in children(statement, "participant"):
         device = child(each, "participantRole", "playingDevice", "code")
         if device is not None:
@@ -159,6 +166,7 @@ def _observation(statement: Element, m: Maker) -> Iterator[Fact]:
         text = m.narrative.of(child(ranges, "text"))
         if text:
             yield from m.one(each, "range", (text,), "Observation.referenceRange", form="has")
+    yield from m.people(statement, "Observation.performer Procedure.performer Condition.asserter Condition.recorder")
     for each in children(statement, "methodCode"):
         yield from m.code(each, "method", "Observation.method")
     for each in children(statement, "targetSiteCode"):
@@ -198,7 +206,20 @@ def _coverage(statement: Element, m: Maker) -> Iterator[Fact]:
     for each in children(statement, "performer"):
         entity = child(each, "assignedEntity")
         yield from m.name(child(entity, "representedOrganization"), "Coverage. Organization.")
+        payer = PAYER & templates(each) or (
+            child(entity, "code") is not None and child(entity, "code").get("code") == "PAYOR"
+        )
+        if payer and entity is not None:
+            yield from m.identifier(entity, "Coverage.payor Organization.identifier")
+            yield from m.contact(entity, "Coverage.payor Organization.")
+        yield from m.name(child(entity, "assignedPerson"), "Coverage. RelatedPerson. Account.guarantor Patient.name")
     yield from m.time(child(statement, "effectiveTime"), "date", "Coverage.period")
     for each in children(statement, "participant"):
+        role = child(each, "participantRole")
         if each.get("typeCode") == "COV":
-            yield from m.identifier(child(each, "participantRole"), "Coverage. Patient.identifier RelatedPerson.")
+            yield from m.identifier(role, "Coverage. Patient.identifier RelatedPerson.") if role is not None else ()
+            yield from m.code(child(role, "code"), "relation", "Coverage.relationship", text=False)
+            yield from m.time(child(each, "time"), "date", "Coverage.period")
+        if each.get("typeCode") == "HLD" and role is not None:
+            yield from m.identifier(role, "Coverage. RelatedPerson. Patient.identifier Organization.")
+            yield from m.name(child(role, "playingEntity"), "Coverage. RelatedPerson. Patient.name Organization.")

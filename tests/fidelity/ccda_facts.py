@@ -10,6 +10,13 @@ from tests.fidelity.ccda_sections import SECTIONS
 from tests.fidelity.document import STATEMENTS, Element, Narrative, below, child, children, tag, words
 from tests.fidelity.fact import Fact
 
+# why a section is empty: a word of FHIR, or the flavour itself
+ABSENT = {
+    "NI": ("unavailable", "NI"),
+    "NASK": ("notasked", "NASK"),
+    "UNK": ("unavailable", "notstarted", "UNK"),
+    "MSK": ("withheld", "MSK"),
+}
 PEOPLE = "Composition. Practitioner. PractitionerRole. RelatedPerson. Device. Organization. Patient."
 
 
@@ -21,6 +28,8 @@ def facts(root: Element) -> Iterator[Fact]:
     yield from _header(root, header)
     for role in children(root, "recordTarget"):
         yield from _patient(child(role, "patientRole"), header)
+    for body in below(root, "nonXMLBody"):
+        yield from _content(child(body, "text"), header)
     for body in below(root, "structuredBody"):
         for section in below(body, "section"):
             yield from _section(section, narrative)
@@ -126,12 +135,30 @@ def _patient(role: Element | None, m: Maker) -> Iterator[Fact]:
     yield from m.name(child(role, "providerOrganization"), "Patient.managingOrganization Organization.")
 
 
+def _content(text: Element | None, m: Maker) -> Iterator[Fact]:
+    """What a document without sections holds: a file inside or beside it."""
+    if text is None:
+        return
+    kind, pointer = text.get("mediaType"), child(text, "reference")
+    attachment = "DocumentReference.content Composition. Binary."
+    if kind:
+        yield from m.one(text, "document", (kind,), attachment, "contentType", "has")
+    if pointer is not None and pointer.get("value"):
+        yield from m.one(pointer, "document", (pointer.get("value"),), attachment, "url title")
+    elif words(text):
+        yield from m.one(text, "document", ("".join(text.itertext()).strip(),), attachment, form="base64")
+
+
 def _section(section: Element, narrative: Narrative) -> Iterator[Fact]:
     code = child(section, "code")
     part = SECTIONS.get(code.get("code", "") if code is not None else "", "other")
     m = Maker(part, section, narrative, strict=False)
     m.scope = ""
     yield from m.code(code, "section", "Composition.section", text=False)
+    if section.get("nullFlavor") in ABSENT:
+        yield from m.one(
+            section, "section", ABSENT[section.get("nullFlavor", "")], "Composition.section", "code", "code"
+        )
     title = child(section, "title")
     if title is not None:
         yield from m.one(title, "section", (words(title),), "Composition.section", "title", "has")

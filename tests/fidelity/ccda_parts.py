@@ -102,7 +102,7 @@ class Maker:
             if each is None or each.get("nullFlavor"):
                 continue
             if each.get("value"):
-                form = "number" if re.fullmatch(r"\s*[+-]?[\d.]+\s*", each.get("value")) else "has"
+                form = "number" if re.fullmatch(r"\s*[+-]?[\d.]+([eE][+-]?\d+)?\s*", each.get("value")) else "has"
                 yield from self.one(each, kind, (each.get("value"),), places, form=form)
             unit = each.get("unit")
             if unit and unit != "1":

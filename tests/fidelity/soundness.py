@@ -62,7 +62,7 @@ FIXED = {
     "48767-8",
     "11376-1",
     "day",
-    "716186003", "no known allergy", "409137002", "160245001", "no current problems or disability", "246205007", "quantity",
+    "716186003", "no known allergy", "409137002", "no known drug allergy", "asked but unknown", "160245001", "no current problems or disability", "246205007", "quantity",
     "american indian or alaska native", "asian", "black or african american", "native hawaiian or other pacific islander", "white", "hispanic or latino",
     "not hispanic or latino",
 }  # fmt: skip
@@ -134,10 +134,11 @@ class Input:
     """The values of an input, in the forms in which they may be met again."""
 
     def __init__(self, text: str) -> None:
-        text = html.unescape(text)
+        text = f"{text} {html.unescape(text)}" if "&" in text else text
         self.squashed = squash(text)
         self.words = set(re.findall(r"\w+", plain(text)))
-        self.numbers = {Decimal(x) for x in re.findall(r"\d*\.?\d+", text)}
+        self.numbers = {Decimal(x) for x in re.findall(r"\d*\.?\d+(?:[eE][+-]?\d{1,3})?", text)}
+        self.numbers |= {Decimal(x) for x in re.findall(r"\d*\.?\d+", text)}
 
     def says(self, value: Any) -> bool:
         if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
