@@ -20,7 +20,7 @@ SIZE = 20_480
 
 def main(arguments: list[str]) -> int:
     out, *paths = map(Path, arguments)
-    samples: list[bytes] = []
+    samples: list[bytes | bytearray | memoryview[int]] = []
     decisions: list[bytes] = []
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
