@@ -246,7 +246,9 @@ def text_of(d: Draft, node: Node | None) -> str:
     target = referred(d, node)
     if target is not None and (found := _quote(d, target, 1, node)):
         target.used = True
-        return found
+        inline = "" if node.text.isspace() else " ".join(node.text.split())
+        # words beside the pointer are the sender's own: they stay unless the narrative says them too
+        return f"{inline}\n{found}" if inline and inline.lower() not in found.lower() else found
     if not node.kids:
         return " ".join(node.text.split()) if "\n" in node.text else node.text.strip()
     return plain(node)

@@ -41,7 +41,7 @@ def put_value(d: Draft, target: Resource, node: Node) -> bool:
     elif kind == "BL":
         key, made = _boolean(node)
     elif kind in ("RTO", "RTO_PQ_PQ", "RTO_INT_INT", "RTO_QTY_QTY", "RTO_MO_PQ"):
-        key, made = _ratio(d, node)
+        key, made = "valueRatio", ratio(d, node)
     elif kind == "II":
         node.used = True
         key, made = "valueString", node.get("extension") or node.get("root")
@@ -139,23 +139,6 @@ def _real(d: Draft, node: Node) -> tuple[str, object]:
     if made is not None and (currency := node.get("currency")):
         made = {**made, "unit": currency, "system": "urn:iso:std:iso:4217", "code": currency}
     return "valueQuantity", made
-
-
-def _ratio(d: Draft, node: Node) -> tuple[str, object]:
-    made = ratio(d, node)
-    if made:
-        return "valueRatio", made
-    # FHIR wants both sides: what came of one is kept as it would be read
-    sides = [_said(node.kid(side)) for side in ("numerator", "denominator")]
-    if not any(sides):
-        return "valueString", text_of(d, node)
-    for each in node.walk():
-        each.used = True
-    return "valueString", ":".join(sides).removesuffix(":")
-
-
-def _said(side: Node | None) -> str:
-    return f"{side.get('value')} {side.get('unit')}".strip() if side is not None else ""
 
 
 def _boolean(node: Node) -> tuple[str, object]:

@@ -305,3 +305,96 @@ def test_what_r4_does_not_allow_is_taken_out_and_named() -> None:
     assert "element-removed" in codes(record)
     assert "system" not in one(record, "Observation")["code"]["coding"][0]
     assert one(record, "Observation")["code"]["coding"][0]["code"] == "8302-2"
+
+
+def coded(code: str, value: str = '<value xsi:type="PQ" value="13.2" unit="g/dL"/>', more: str = "") -> str:
+    return entry(
+        f'<observation classCode="OBS" moodCode="EVN">{more}{code}<statusCode code="completed"/>{value}</observation>'
+    )
+
+
+LOINC = 'codeSystem="2.16.840.1.113883.6.1"'
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            f'<code nullFlavor="UNK"><translation code="718-7" {LOINC}/></code>',
+            {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        ),
+        (
+            '<code nullFlavor="UNK"><originalText><reference value="#hgb"/></originalText></code>',
+            {"text": "Hemoglobin, whole blood"},
+        ),
+        (
+            '<code nullFlavor="OTH"><originalText>Hgb<reference value="#hgb"/></originalText></code>',
+            {"text": "Hgb\nHemoglobin, whole blood"},
+        ),
+    ],
+)
+def test_a_code_only_in_a_translation_or_in_the_narrative(code: str, expected: dict[str, object]) -> None:
+    record = read(document(section("30954-2", coded(code), '<paragraph ID="hgb">Hemoglobin, whole blood</paragraph>')))
+    assert one(record, "Observation")["code"] == expected
+    assert record.unmapped == ()
+
+
+def test_two_templates_on_one_observation_give_one() -> None:
+    two = '<templateId root="2.16.840.1.113883.10.20.22.4.27"/><templateId root="2.16.840.1.113883.10.20.22.4.2"/>'
+    one(read(document(section("8716-3", coded(f'<code code="8302-2" {LOINC}/>', more=two)))), "Observation")
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "expected"),
+    [
+        ('<value xsi:type="FOO" value="12" unit="mg"/>', "valueQuantity", 12),
+        ('<value value="12" unit="mg"/>', "valueQuantity", 12),
+        ('<value xsi:type="PQ" value="TNTC"/>', "valueString", "TNTC"),
+        ('<value xsi:type="PN"><given>Ann</given><family>Berg</family></value>', "valueString", "Ann Berg"),
+        ('<value xsi:type="AD"><city>Oslo</city><country>NO</country></value>', "valueString", "Oslo, NO"),
+        ('<value xsi:type="ED">Two\n  lines.</value>', "valueString", "Two\nlines."),
+    ],
+)
+def test_values_of_odd_types_are_kept_as_what_they_look_like(value: str, key: str, expected: object) -> None:
+    made = one(read(document(section("30954-2", coded(f'<code code="718-7" {LOINC}/>', value)))), "Observation")
+    found = made[key]["value"] if key == "valueQuantity" else made[key]
+    assert found == expected
+
+
+def test_a_denied_value_does_not_stand_there_as_if_it_held() -> None:
+    raw = document(section("30954-2", coded(f'<code code="718-7" {LOINC}/>')))
+    record = read(raw.replace(b'moodCode="EVN"><code code="718', b'moodCode="EVN" negationInd="true"><code code="718'))
+    made = one(record, "Observation")
+    assert "valueQuantity" not in made
+    assert made["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
+    assert "value-negated" in codes(record)
+    assert record.unmapped
+
+
+def test_a_finding_of_somebody_else_says_of_whom() -> None:
+    about = (
+        '<subject><relatedSubject classCode="PRS"><code code="NCHILD" codeSystem="2.16.840.1.113883.5.111"/>'
+        "<subject><name>Baby A</name></subject></relatedSubject></subject>"
+    )
+    record = read(document(section("30954-2", coded(f'<code code="718-7" {LOINC}/>', more=about))))
+    who = one(record, "RelatedPerson")
+    assert who["name"] == [{"text": "Baby A"}]
+    assert one(record, "Observation")["focus"] == [{"reference": f"RelatedPerson/{who['id']}"}]
+
+
+def test_one_visit_with_two_times_keeps_both() -> None:
+    header = (
+        '<componentOf><encompassingEncounter><id root="1.2.5" extension="v"/>'
+        '<effectiveTime><low value="20240301"/><high value="20240304"/></effectiveTime></encompassingEncounter></componentOf>'
+    )
+    body = entry(
+        '<encounter classCode="ENC" moodCode="EVN"><id root="1.2.5" extension="v"/><code code="99213" codeSystem="2.16.840.1.113883.6.12"/>'
+        '<effectiveTime><low value="20240301"/><high value="20240305"/></effectiveTime></encounter>'
+    )
+    record = read(document(section("46240-8", body), header=header))
+    made = one(record, "Encounter")
+    assert made["period"] == {"start": "2024-03-01", "end": "2024-03-04"}
+    (event,) = one(record, "Composition")["event"]
+    assert event["period"] == {"start": "2024-03-01", "end": "2024-03-05"}
+    assert event["detail"] == [{"reference": f"Encounter/{made['id']}"}]
+    assert "contradiction" in codes(record)
