@@ -33,6 +33,9 @@ SINGLE = frozenset(
 )
 """Segments that normally come once a patient: their places are written without an ordinal (`PID-5`), unless it is not 1."""
 
+GUESSED = frozenset(("nka", "null", "0190", "0485"))
+"""Tables in which a value is looked up that need not be of them: that it is not there says nothing."""
+
 
 class Draft:
     """The growing output. One draft becomes one `hie.model.Record`."""
@@ -193,7 +196,10 @@ class Draft:
                 if name in site and code in site[name]:
                     system, mapped, _ = site[name][code]
                     return system, mapped
-        return self.standard(table, code)
+        found = self.standard(table, code)
+        if found is None and code and table not in GUESSED:
+            self.local.append(LocalCode(f"HL7{table[:4]}", code, dropped=True))
+        return found
 
     @staticmethod
     def standard(table: str, code: str) -> tuple[str, str] | None:
