@@ -35,7 +35,8 @@ def activity(d: Draft, node: Node, section: Section) -> list[str]:
     node.used = True
     status(node)
     if (code := node.kid("code")) is not None:
-        code.used = True
+        # that of a planned coverage is what is planned; else it only repeats the section
+        code.used = node.get("moodCode") not in PLANNED
     made: list[str] = []
     for link, inner in list(nested(node)):
         if inner.tag == "act" and (is_a(inner, "61", "2.16.840.1.113883.10.20.1.26") or link.get("typeCode") == "COMP"):

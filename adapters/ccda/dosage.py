@@ -32,7 +32,7 @@ def dosages(d: Draft, node: Node, times: Schedule, bounds: bool = False) -> list
     if amounts := _amounts(d, node):
         made["doseAndRate"] = [amounts]
     maximum = node.kid("maxDoseQuantity")
-    if maximum is not None and (limit := ratio(d, maximum)):
+    if maximum is not None and (limit := ratio(d, maximum, half=True)):
         made["maxDosePerPeriod"] = limit
     timings = [dict(each) for each in times.timings]
     if bounds and times.bounds:
@@ -61,8 +61,6 @@ def _text(d: Draft, made: Resource, node: Node) -> None:
     sig = ""
     for inner in take(node, "147", codes=("76662-6",)):
         status(inner)
-        for kid in inner.all("id"):
-            kid.used = True
         sig = text_of(d, inner.kid("text")) or sig
         if (product := inner.down("consumable", "manufacturedProduct", "manufacturedLabeledDrug")) is not None:
             product.used = True
@@ -74,8 +72,6 @@ def _text(d: Draft, made: Resource, node: Node) -> None:
     said: list[str] = []
     for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49", _IHE_PATIENT, codes=("PINSTRUCT",)):
         status(inner)
-        for kid in inner.all("id"):
-            kid.used = True
         code = inner.kid("code")
         shown = concept(d, code)
         text = text_of(d, inner.kid("text")) or (

@@ -102,8 +102,6 @@ def _person(d: Draft, made: Resource, person: Node | None) -> None:
 def _condition(d: Draft, made: Resource, node: Node, section: Section) -> Resource:
     node.used = True
     status(node)
-    for kid in node.all("id"):
-        kid.used = True
     value, code = node.kid("value"), node.kid("code")
     shown = concept(d, value)
     if shown is None and value is not None and (said := text_of(d, value)):
@@ -118,8 +116,6 @@ def _condition(d: Draft, made: Resource, node: Node, section: Section) -> Resour
     deaths = take(node, "47", "2.16.840.1.113883.10.20.1.42")
     for inner in deaths:
         status(inner)
-        for kid in inner.all("id"):
-            kid.used = True
         if outcome := concept(d, inner.kid("value")):
             one["outcome"] = outcome
         one["contributedToDeath"] = True

@@ -151,8 +151,6 @@ def _refusals(d: Draft, node: Node) -> list[Resource]:
     found = []
     for inner in take(node, "53"):
         status(inner)
-        for kid in inner.all("id"):
-            kid.used = True
         shown = concept(d, inner.kid("code")) or concept(d, inner.kid("value"))
         if shown:
             found.append(shown)

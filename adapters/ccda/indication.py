@@ -5,12 +5,15 @@ Source: C-CDA R2.1 Indication; C-CDA on FHIR.
 
 from __future__ import annotations
 
-from adapters.ccda.coded import concept
+from adapters.ccda.coded import code_of, concept
 from adapters.ccda.draft import Draft
 from adapters.ccda.problem import reason
 from adapters.ccda.statement import Section, is_a, nested, status
 from adapters.ccda.tree import Node
 from hie.model import Resource
+
+_KINDS = frozenset({"", "ASSERTION", "77301-0", "75323-6", "29308-4"})
+"""Codes of an indication that say no more than that it is a reason or a condition."""
 
 
 def reasons_of(d: Draft, node: Node, section: Section) -> tuple[list[Resource], list[str]]:
@@ -31,9 +34,7 @@ def reasons_of(d: Draft, node: Node, section: Section) -> tuple[list[Resource], 
             continue
         status(inner)
         if (code := inner.kid("code")) is not None:
-            code.used = True
-        for kid in inner.all("id"):
-            kid.used = True
+            code.used = code_of(code) in _KINDS
         if (shown := concept(d, inner.kid("value"))) or (
             (code := inner.kid("code")) is not None and inner.kid("value") is None and (shown := concept(d, code))
         ):

@@ -154,8 +154,6 @@ def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | 
     found = take(node, "6", "2.16.840.1.113883.10.20.1.50", codes=("33999-4",))
     for inner in found + (take(act, "6", codes=("33999-4",)) if act is not None else []):
         status(inner)
-        for kid in inner.all("id"):
-            kid.used = True
         value = inner.kid("value")
         sent = concept(d, value)
         for code in sorted(codes_of(value)):
@@ -186,11 +184,7 @@ def _state(
         made["clinicalStatus"] = clinical
         _overruled(d, act, code, state)
         if ended and code not in _ENDED:
-            # FHIR (con-4) cannot hold an end beside "active": the status stands, the end stays readable
-            d.warn("contradiction", node, "a problem called active has an end date: the date is kept as a note")
-            text = made.pop("abatementDateTime")
-            made.pop("_abatementDateTime", None)
-            made.setdefault("note", []).append({"text": f"effectiveTime/high: {text}"})
+            _contradicted(d, made, node, code, clinical)
     elif ended:
         made["clinicalStatus"] = fixed(_CLINICAL, "resolved", "Resolved")
         _overruled(d, act, "resolved", state)
@@ -203,6 +197,29 @@ def _state(
             # it ended, nobody knows when
             made["_abatementDateTime"] = absent(high.null)
             high.used = True
+
+
+def _contradicted(d: Draft, made: Resource, node: Node, code: str, clinical: Resource) -> None:
+    """An end beside a status that says there is none: FHIR (con-4) holds an end only of what is over."""
+    high = node.down("effectiveTime", "high")
+    written = d.tree.root.down("effectiveTime")
+    if high is None:
+        return
+    if written is not None and high.get("value")[:8] > written.get("value")[:8]:
+        # it is expected to end: the status is of today
+        d.warn("contradiction", node, "a problem that is not over has an end in the future: FHIR has no place for it")
+        made.pop("abatementDateTime")
+        made.pop("_abatementDateTime", None)
+        high.used = False
+        return
+    d.warn(
+        "contradiction", node, "a problem called active has an end: it is inactive (C-CDA on FHIR), its status as text"
+    )
+    made["clinicalStatus"] = fixed(_CLINICAL, "inactive", "Inactive")
+    others = [each for each in clinical.get("coding", ()) if each.get("system") != _CLINICAL]
+    made["clinicalStatus"]["coding"] += others
+    said = clinical.get("text") or next((c["display"] for c in clinical.get("coding", ()) if "display" in c), code)
+    made["clinicalStatus"]["text"] = said
 
 
 def _overruled(d: Draft, act: Node | None, code: str, state: str) -> None:

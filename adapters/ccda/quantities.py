@@ -151,18 +151,22 @@ def simple(d: Draft, node: Node | None) -> Resource | None:
     return made.get("low") or made.get("high")
 
 
-def ratio(d: Draft, node: Node | None) -> Resource | None:
-    """RTO_PQ_PQ: numerator and denominator."""
+def ratio(d: Draft, node: Node | None, half: bool = False) -> Resource | None:
+    """RTO_PQ_PQ: numerator and denominator, which FHIR wants both (rat-1): a side that is null says why it is missing, and
+    with `half` one that was not sent at all does; else half a ratio is none."""
     if node is None:
         return None
-    top, bottom = quantity(d, node.kid("numerator")), quantity(d, node.kid("denominator"))
-    if not top and not bottom:
+    above, below = node.kid("numerator"), node.kid("denominator")
+    top, bottom = quantity(d, above), quantity(d, below)
+    if not (top or bottom):
+        return None
+    if not half and any(
+        made is None and (part is None or not part.null) for part, made in ((above, top), (below, bottom))
+    ):
         return None
     node.used = True
-    # FHIR wants both sides (rat-1): the one that was not sent says why it is missing
-    return {"numerator": top or _missing(node, "numerator"), "denominator": bottom or _missing(node, "denominator")}
+    return {"numerator": top or _missing(above), "denominator": bottom or _missing(below)}
 
 
-def _missing(node: Node, side: str) -> Resource:
-    part = node.kid(side)
+def _missing(part: Node | None) -> Resource:
     return absent(part.null if part is not None and part.null else "UNK")

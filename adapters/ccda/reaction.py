@@ -64,8 +64,6 @@ def reaction(d: Draft, node: Node, section: Section) -> Resource | None:
         return None
     if (code := node.kid("code")) is not None:
         code.used = True
-    for kid in node.all("id"):
-        kid.used = True
     value = node.kid("value")
     shown = concept(d, value)
     text = text_of(d, node.kid("text"))

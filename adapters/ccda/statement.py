@@ -138,8 +138,6 @@ def notes(d: Draft, node: Node) -> list[Resource]:
     made = []
     for inner in take(node, "64", "2.16.840.1.113883.10.20.1.40", codes=("48767-8",)):
         status(inner)
-        for kid in inner.all("id"):
-            kid.used = True
         text = text_of(d, inner.kid("text"))
         if text:
             made.append(annotation(d, inner, text))

@@ -21,8 +21,9 @@ def visit(d: Draft, node: Node) -> Resource | None:
             continue
         known = next((d.aliases[key] for key in alias(inner) if key in d.aliases), "")
         ids = keyed(identifiers(d, inner))
-        if not (known or ids):
+        if not (known.startswith("Encounter/") or ids):
             continue
         link.used = inner.used = True
-        return refer(known) if known.startswith("Encounter/") else {"identifier": ids[0]}
+        found: Resource = refer(known) if known.startswith("Encounter/") else {}
+        return {**found, "identifier": ids[0]} if ids else found
     return None

@@ -80,13 +80,30 @@ def test_an_end_means_resolved() -> None:
 
 
 def test_an_end_beside_active_is_flagged_and_both_stay() -> None:
-    ended = '<effectiveTime><low value="2019"/><high value="20200102"/></effectiveTime>'
-    inner = sub("6", "33999-4", '<value xsi:type="CD" code="55561003" codeSystem="2.16.840.1.113883.6.96"/>')
-    record = read(document(section("11450-4", problem(time=ended, inner=inner))))
+    active = sub(
+        "6",
+        "33999-4",
+        '<value xsi:type="CD" code="55561003" codeSystem="2.16.840.1.113883.6.96" displayName="Active"/>',
+    )
+    ended = '<effectiveTime><low value="2019"/><high value="2020"/></effectiveTime>'
+    record = read(document(section("11450-4", problem(time=ended, inner=active))))
+    made = one(record, "Condition")
+    # FHIR (con-4) holds an end only of what is over; C-CDA on FHIR makes such a problem inactive
+    assert made["clinicalStatus"]["coding"][0]["code"] == "inactive"
+    assert made["clinicalStatus"]["text"] == "Active"
+    assert made["abatementDateTime"] == "2020"
+    assert "contradiction" in codes(record)
+
+
+def test_an_end_in_the_future_leaves_the_problem_active() -> None:
+    active = sub("6", "33999-4", '<value xsi:type="CD" code="55561003" codeSystem="2.16.840.1.113883.6.96"/>')
+    expected = '<effectiveTime><low value="2019"/><high value="20301231"/></effectiveTime>'
+    record = read(document(section("11450-4", problem(time=expected, inner=active))))
     made = one(record, "Condition")
     assert made["clinicalStatus"]["coding"][0]["code"] == "active"
-    assert "2020-01-02" in made["note"][0]["text"]
+    assert "abatementDateTime" not in made
     assert "contradiction" in codes(record)
+    assert any(each.where.endswith("effectiveTime/high/@value") for each in record.unmapped)
 
 
 def test_a_negated_problem_is_refuted() -> None:
