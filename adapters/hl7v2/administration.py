@@ -16,7 +16,7 @@ from adapters.hl7v2.pharmacy import note, ordered_by, start
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import fhir_time_of, put_time
-from adapters.hl7v2.vaccine import immunization, is_vaccine, where_given
+from adapters.hl7v2.vaccine import immunization, is_vaccine, place_of
 from hie.model import Resource
 
 _PLACE = "http://hl7.org/fhir/StructureDefinition/event-location"
@@ -54,14 +54,8 @@ def given(d: Draft, s: Segment) -> None:
     for rep, part in d.repeats(s.get(10)) if s.get(10) else ():
         if who := practitioner(d, s, 10, part, rep):
             made.setdefault("performer", []).append({"actor": who})
-    for n in (11, 27):
-        if s.get(n) and (place := where_given(d, s, n, s.get(n))):
-            one = {"url": _PLACE, "valueReference": place}
-            held = made.setdefault("extension", [])
-            if not held:
-                held.append(one)
-            elif one not in held:
-                d.lose(s, n)
+    if place := place_of(d, s):
+        made["extension"] = [{"url": _PLACE, "valueReference": place}]
     drug.strength(d, s, 13, 14, made, 23, 24)
     drug.batch(d, s, 15, 16, made)
     drug.maker(d, s, 17, made)

@@ -11,6 +11,7 @@ from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import ei
 from adapters.hl7v2.numbers import number
 from adapters.hl7v2.participation import accepted, actor, answer, contact, person, word
+from adapters.hl7v2.parties import merge
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_instant, put_time, time_of
@@ -50,7 +51,7 @@ def sch(d: Draft, s: Segment) -> None:
     for n in (26, 27):
         for rep, part in d.repeats(s.get(n)) if s.get(n) else ():
             if order := ei(d, s, n, part, rep):
-                made.setdefault("basedOn", []).append({"type": "ServiceRequest", "identifier": order})
+                merge(made.setdefault("basedOn", []), {"type": "ServiceRequest", "identifier": order})
     for n, kind_of in ((23, "PLAC"), (24, "FILL")):
         if s.get(n) and (parent := ei(d, s, n, s.get(n), 0, kind_of)):
             made.setdefault("supportingInformation", []).append({"type": "Appointment", "identifier": parent})
@@ -84,6 +85,8 @@ def _status(d: Draft, s: Segment, made: Resource) -> None:
         made["status"] = trigger
         if sent and (found is None or found[1] != trigger):
             d.lose(s, 25)
+            if found is not None:
+                d.warn("contradiction", s, 25, "another status than the event's; the event counts")
     elif found is not None and found[1] != "-":
         made["status"] = found[1]
     else:

@@ -157,11 +157,16 @@ def _origin(d: Draft, s: Segment, made: Resource) -> None:
             made["primarySource"] = coding["code"] == "00"
             if coding["code"] != "00":
                 made["reportOrigin"] = found
+        elif (sent := [d.text(p) for p in d.parts(part)])[0] and sent[2:3] and sent[2].upper().endswith("IMM_ID"):
+            # many registries send their own number of the vaccination here
+            number_of = {"type": {"text": sent[1]}} if sent[1] else {}
+            made.setdefault("identifier", []).append({**number_of, "system": d.system(sent[2]), "value": sent[0]})
+            d.rest(s, 9, rep, sent, 3)
         else:
             if text := plain(d, part):
                 made.setdefault("note", []).append({"text": text})
-            for at, sent in enumerate(part.split(d.message.component), 1):
-                if at in (1, 2, 4, 5) and d.text(sent) and d.text(sent) != text:
+            for at, value in enumerate(sent, 1):
+                if at in (1, 2, 4, 5) and value and value != text:
                     d.lose(s, 9, rep, at)  # a note says the words alone
 
 
@@ -171,9 +176,18 @@ def _people(d: Draft, s: Segment, made: Resource) -> None:
             made.setdefault("performer", []).append(
                 {"function": {"coding": [{"system": _ROLE, "code": "AP"}]}, "actor": who}
             )
-    for n in (11, 27):
-        if s.get(n) and (place := where_given(d, s, n, s.get(n))) and made.setdefault("location", place) != place:
-            d.lose(s, n)
+    if place := place_of(d, s):
+        made["location"] = place
+
+
+def place_of(d: Draft, s: Segment) -> dict[str, Any] | None:
+    """RXA-11, else RXA-27 of later versions; where both are sent and differ, the second is listed."""
+    found = where_given(d, s, 11, s.get(11)) if s.get(11) else None
+    if found is None:
+        return where_given(d, s, 27, s.get(27)) if s.get(27) else None
+    if s.get(27) and d.parts(s.get(27))[:8] != d.parts(s.get(11))[:8]:
+        d.lose(s, 27)
+    return found
 
 
 def where_given(d: Draft, s: Segment, n: int, raw: str) -> dict[str, Any] | None:

@@ -164,3 +164,11 @@ def test_an_old_history_without_order() -> None:
     assert (made["lotNumber"], made["expirationDate"], made["occurrenceDateTime"]) == ("LOT1", "1992-06", "1990-06-07")
     assert made["route"]["coding"][0]["code"] == "IM"
     assert lost(found) == set()
+
+
+def test_the_number_that_a_registry_sends_beside_the_origin() -> None:
+    made = only(given(origin="01^Historical^NIP001~38193939^Registry id^IMM_ID"), "Immunization")
+    assert made["primarySource"] is False
+    assert {"type": {"text": "Registry id"}, "system": "urn:hie:system:IMM_ID", "value": "38193939"} in made[
+        "identifier"
+    ]
