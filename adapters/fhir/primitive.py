@@ -46,7 +46,8 @@ def meant(kind: str, codes: frozenset[str] | None, value: Any, zone: str | None)
         made = int(number) if number is not None and number == number and abs(number) < 2**31 else None
         made = made if made == number else None
     elif kind == "base64Binary":
-        made = re.sub(r"\s+", "", value).translate(_SAFE) if isinstance(value, str) else None
+        made = "".join(value.split()).translate(_SAFE).rstrip("=") if isinstance(value, str) else None
+        made = made + "=" * (-len(made) % 4) if made else None
     elif kind in _TEXTS or kind in ("xhtml", "time"):
         made = _text(kind, value)
     if isinstance(made, str) and codes is not None and made not in codes:

@@ -122,7 +122,7 @@ PRIMITIVES: dict[str, Callable[[Any], bool]] = {
     "dateTime": _calendar("dateTime", _DATETIME),
     "instant": _calendar("instant", _INSTANT),
     "time": _matching("time", _TIME),
-    "base64Binary": lambda v: type(v) is str and _BASE64.match(v) is not None,
+    "base64Binary": lambda v: type(v) is str and _BASE64.match(v) is not None and len("".join(v.split())) % 4 == 0,
     "boolean": lambda v: type(v) is bool,
     "integer": lambda v: type(v) is int and -(2**31) <= v < 2**31,
     "unsignedInt": lambda v: type(v) is int and 0 <= v < 2**31,

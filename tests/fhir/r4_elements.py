@@ -170,7 +170,15 @@ def rows() -> list[str]:
         for field in model.model_fields.values():
             alias = field.alias or ""
             if (
-                alias in ("valueCodeableReference", "valueRatioRange", "subjectCanonical", "resourceType", "resource_type", "fhir_comments")
+                alias
+                in (
+                    "valueCodeableReference",
+                    "valueRatioRange",
+                    "subjectCanonical",
+                    "resourceType",
+                    "resource_type",
+                    "fhir_comments",
+                )
                 or alias.startswith("_")
                 or not alias
             ):
