@@ -1,7 +1,8 @@
 """The pool: processes that decode. Pure work only, so one that dies takes nothing with it but its turn.
 
 A worker listens on `var/run/pool-N.sock`; the engine sends a list of tasks and gets a list of results, both pickled (the
-socket is the node's own, mode 600). Either side may restart at any time.
+socket is the node's own, mode 600). Either side may restart at any time. The context of a feed holds its code tables, which
+may be large: it goes over a connection once, and afterwards by its number.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from hie.failpoint import failpoint
 
 Work = Callable[[Any], Any]
 LONGEST_SECONDS = 30.0
+MOST_CONTEXTS = 1_000
+"""Contexts that a connection knows; beyond that another begins with none."""
 
 
 def socket_path(var: Path, number: int | str) -> Path:
@@ -36,11 +39,19 @@ def serve(var: Path, number: int | str, work: Work) -> None:
     with Listener(str(path), family="AF_UNIX") as listener:
         while True:
             with contextlib.suppress(OSError, EOFError), listener.accept() as connection:
+                contexts: dict[int, Any] = {}
                 while True:
-                    results = [_bounded(work, task) for task in connection.recv()]
+                    new, tasks = connection.recv()
+                    contexts.update(new)
+                    results = [_bounded(work, _with(task, contexts)) for task in tasks]
                     failpoint("pool-before-answer")
                     connection.send(results)
                     failpoint("pool-after-answer")
+
+
+def _with(task: Any, contexts: Mapping[int, Any]) -> Any:
+    number = getattr(task, "context", None)
+    return task._replace(context=contexts[number]) if type(number) is int else task
 
 
 def _bounded(work: Work, task: Any) -> Any:
@@ -58,20 +69,40 @@ class Worker:
     def __init__(self, var: Path, number: int | str) -> None:
         self.path = socket_path(var, number)
         self.connection: Connection | None = None
+        self._sent: dict[int, tuple[int, Any]] = {}
+        """What the other side has of this connection: id of a context -> its number, and the context, so that its id stays its own."""
 
     def run(self, tasks: Sequence[Any]) -> list[Any]:
         """Results in the order of `tasks`. Raises OSError or EOFError where the worker died or is not there."""
+        if len(self._sent) > MOST_CONTEXTS:
+            self.close()
         try:
             if self.connection is None:
                 self.connection = Client(str(self.path), family="AF_UNIX")
-            self.connection.send(tasks)
+            self.connection.send(self._numbered(tasks))
             results: list[Any] = self.connection.recv()
         except (OSError, EOFError):
             self.close()
             raise
         return results
 
+    def _numbered(self, tasks: Sequence[Any]) -> tuple[dict[int, Any], list[Any]]:
+        """The contexts that the other side does not have yet, and the tasks with numbers in their place."""
+        new: dict[int, Any] = {}
+        numbered = []
+        for task in tasks:
+            context = getattr(task, "context", None)
+            if context is None:
+                numbered.append(task)
+                continue
+            if (known := self._sent.get(id(context))) is None:
+                known = self._sent[id(context)] = len(self._sent), context
+                new[known[0]] = context
+            numbered.append(task._replace(context=known[0]))
+        return new, numbered
+
     def close(self) -> None:
+        self._sent.clear()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
