@@ -22,7 +22,7 @@ imports: .venv/test
 	$(BIN)/lint-imports
 
 unit: .venv/test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # pages that are made from the code; a test compares them
 docs: .venv/run

@@ -40,6 +40,7 @@ settings.load_profile("any-machine")
 def pytest_configure(config: pytest.Config) -> None:
     # a run that is ended from outside takes its nodes and databases with it
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+    _CONFIG[:] = [config]
     config.stash[_PROVEN] = Counter()
     config.stash[_BROKEN] = Counter()
     config.stash[_FAILED] = Counter()
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 _PROVEN = pytest.StashKey[Counter[int]]()
 _BROKEN = pytest.StashKey[Counter[int]]()
 _FAILED = pytest.StashKey[Counter[int]]()
+_CONFIG: list[pytest.Config] = []
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -57,12 +59,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     if report.skipped and NO_SKIPS:
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    # on the report, so that the process which prints the table gets it from those that run the tests
+    report.invariants = [
+        (kind, number) for kind in ("invariant", "broken") for mark in item.iter_markers(kind) for number in mark.args
+    ]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when != "call" and not report.failed:
         return
-    for kind, stash in (("invariant", _PROVEN), ("broken", _BROKEN)):
-        for mark in item.iter_markers(kind):
-            for number in mark.args:
-                item.config.stash[stash if report.passed else _FAILED][number] += 1
+    (config,) = _CONFIG
+    for kind, number in getattr(report, "invariants", ()):
+        found = (_PROVEN if kind == "invariant" else _BROKEN) if report.passed else _FAILED
+        config.stash[found][number] += 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
