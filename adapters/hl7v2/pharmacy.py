@@ -311,8 +311,9 @@ def _substitution(d: Draft, s: Segment, n: int, table: str, made: Resource) -> N
         allowed: dict[str, Any] = {"allowedBoolean": True}
     elif sent in "NGT012345678":
         mapped = [{"system": _SUBSTITUTION, "code": _ALLOWED[sent]}] if sent in _ALLOWED else []
-        own = {"system": f"http://terminology.hl7.org/CodeSystem/v2-{table}", "code": sent}
-        allowed = {"allowedCodeableConcept": {"coding": [*mapped, own]}}
+        own = (concept(d, s, n, s.get(n).partition(d.message.repetition)[0]) or {}).get("coding", [{}])
+        own[0].setdefault("system", f"http://terminology.hl7.org/CodeSystem/v2-{table}")
+        allowed = {"allowedCodeableConcept": {"coding": [*mapped, *own]}}
     else:
         d.lose(s, n)
         return
