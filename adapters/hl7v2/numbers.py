@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from adapters.hl7v2.draft import Draft
@@ -19,8 +20,11 @@ COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 UCUM = "http://unitsofmeasure.org"
 
 
+@lru_cache(maxsize=16384)
 def number(text: str) -> int | float | None:
     """The number in `text` with the digits that were sent (hie.fhir.digits), None where it is none."""
+    if text.isdecimal() and len(text) < 17 and text.isascii():
+        return int(text)
     found = _NUMBER.match(text)
     if found is None:
         return None
@@ -30,6 +34,8 @@ def number(text: str) -> int | float | None:
     whole, _, fraction = value.partition(".")
     if not fraction:
         return int(sign + whole) if len(whole) < 17 else None
+    if sign != "+" and whole and (whole[0] != "0" or whole == "0"):
+        return digits.number(text)
     return digits.number(f"{'-' if sign == '-' else ''}{whole.lstrip('0') or '0'}.{fraction}")
 
 

@@ -63,14 +63,12 @@ def obx(d: Draft, s: Segment) -> None:
     observation["code"] = code or {
         "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
     }
-    if d.message.repetition in s.get(3):
-        d.lose(s, 3, 2)
     if d.patient:
         observation["subject"] = dict(d.patient)
     encounter = d.now.get("encounter")
     if encounter is not None:
         observation["encounter"] = d.ref(encounter)
-    if s.get(4):
+    if fields[4:5] and s.get(4):
         _subid(d, s, observation)
     if raw:
         _value(d, s, kind, raw, observation)
@@ -96,11 +94,17 @@ def obx(d: Draft, s: Segment) -> None:
 def coded(d: Draft, s: Segment) -> dict[str, Any] | None:
     """OBX-3. A suffix behind the code (`71020&IMP`, HL7 v2.8.2 section 7.2.4: impression, body, addendum ...) is a code of
     its own, no part of the other."""
-    raw = s.get(3).partition(d.message.repetition)[0]
+    raw = s.get(3)
+    message = d.message
+    if message.repetition in raw:
+        d.lose(s, 3, 2)
+        raw = raw.partition(message.repetition)[0]
     if not raw:
         return None
-    first, mark, rest = raw.partition(d.message.component)
-    if d.message.sub not in first:
+    if message.sub not in raw:
+        return concept(d, s, 3, raw)
+    first, mark, rest = raw.partition(message.component)
+    if message.sub not in first:
         return concept(d, s, 3, raw)
     code, _, suffix = first.partition(d.message.sub)
     if not code:
@@ -118,14 +122,10 @@ def _is_text(d: Draft, s: Segment, kind: str) -> bool:
 
 def _blank(d: Draft, s: Segment) -> bool:
     """Whether this OBX is an empty line of the text that the one before is a line of: layout, and nothing else."""
-    before = d.now.get("observation") or d.now.get("document")
-    last = d.now.get("line")
-    d.now["line"] = s.get(3)
-    if (
-        before is None
-        or last != s.get(3)
-        or any(raw for n, raw in enumerate(s.fields) if n not in (0, 1, 2, 3, 4, 11, 14))
-    ):
+    before = d.now.get("observation")
+    if before is None or d.now.get("line") != s.get(3):
+        return False
+    if any(raw for n, raw in enumerate(s.fields) if n not in (0, 1, 2, 3, 4, 11, 14)):
         return False
     d.source(s, before)
     return True
@@ -208,15 +208,22 @@ _BEYOND = {"N": (False, False), "L": (True, False), "LL": (True, False), "H": (F
 def _compare(d: Draft, s: Segment, flag: str, observation: Resource) -> None:
     """A flag against the number and the range beside it: where they contradict each other all are kept, with a warning."""
     said = _BEYOND.get(flag)
-    bounds, quantity = observation["referenceRange"], observation["valueQuantity"]
-    if said is None or len(bounds) > 1 or "comparator" in quantity or "value" not in quantity:
+    if said is None:
         return
-    low, high = bounds[0].get("low"), bounds[0].get("high")
+    (bounds, *others), quantity = observation["referenceRange"], observation["valueQuantity"]
+    if others or "comparator" in quantity:
+        return
     value = quantity["value"]
-    below = low is not None and value < low["value"]
-    above = high is not None and value > high["value"]
-    known = (low is not None or not said[0]) and (high is not None or not said[1])
-    if known and said != (below, above):
+    below = above = False
+    if "low" in bounds:
+        below = value < bounds["low"]["value"]
+    elif said[0]:
+        return
+    if "high" in bounds:
+        above = value > bounds["high"]["value"]
+    elif said[1]:
+        return
+    if said != (below, above) and ("low" in bounds or "high" in bounds):
         d.warn("contradiction", s, 8, "the flag is not what the value and the range in OBX-7 say; all are kept")
 
 

@@ -49,8 +49,8 @@ def producer_of(d: Draft, s: Segment) -> dict[str, Any] | None:
 def performing(d: Draft, s: Segment, performers: list[dict[str, Any]]) -> None:
     """OBX-23 organisation, OBX-24 its address, OBX-25 its medical director. A laboratory repeats them in every OBX."""
     fields = s.fields
-    producer = performers[-1] if performers and not s.get(23) else {}
-    key = ("OBX-23", "\r".join((*fields[23:26], producer.get("reference", ""))))
+    producer = performers[-1] if performers and not fields[23] else {}
+    key: Any = (*fields[23:26], producer.get("reference")) if producer else tuple(fields[23:26])
     found = d.cache.get(key)
     if found is None:
         said = len(d.lost)

@@ -190,18 +190,22 @@ def range_of(d: Draft, s: Segment) -> list[dict[str, Any]]:
     """OBX-7 -> referenceRange: the text as sent, and low and high where the text is clearly a range of numbers."""
     raw = s.fields[7]
     made = []
+    united: dict[str, Any] = {}
+    if s.get(6):
+        unit(d, s, 6, s.fields[6], united)
     for _, part in d.repeats(raw):
         text = readable(d, part)
         if not text:
             continue
+        first = text
+        if d.message.component in part:  # some repeat low and high behind the text
+            first = d.text(part.partition(d.message.component)[0]) or text
+        low, high = _edges(first if first[-1].isdigit() else _bare(d, s, first))
         one: dict[str, Any] = {}
-        first = d.text(part.partition(d.message.component)[0]) or text  # some repeat low and high behind it
-        low, high = _edges(_bare(d, s, first))
-        for key, edge in (("low", low), ("high", high)):
-            if edge is not None:
-                one[key] = {"value": edge}
-                if s.get(6):
-                    unit(d, s, 6, s.fields[6], one[key])
+        if low is not None:
+            one["low"] = {"value": low, **united}
+        if high is not None:
+            one["high"] = {"value": high, **united}
         one["text"] = text
         made.append(one)
     return made
@@ -209,7 +213,7 @@ def range_of(d: Draft, s: Segment) -> list[dict[str, Any]]:
 
 def _bare(d: Draft, s: Segment, text: str) -> str:
     """The range without the unit that some repeat behind it ("70-99 mg/dL"), if it is the unit of OBX-6."""
-    if text[-1].isdigit() or text[-1] == ")":
+    if text[-1] == ")":
         return text
     named = [n for part in s.get(6).split(d.message.component) if (n := d.text(part)) and text.endswith(n)]
     return text[: -len(max(named, key=len))] if named else text
