@@ -74,6 +74,8 @@ class _Compiling:
         self.sheets = sheets
         self.tables: dict[str, tuple[tuple[str, str, Tables], ...]] = {}
         self.errors: dict[tuple[str, int, str], ConfigurationError] = {}
+        self.made: dict[Any, Tables] = {}
+        """Feeds that say nothing of their own share the tables of the site."""
         if not settings.feeds:
             self._compiled([settings.codes], settings.code_systems)
 
@@ -118,10 +120,14 @@ class _Compiling:
     def _compiled(self, levels: list[tuple[Path, ...]], names: Mapping[str, str]) -> Tables:
         if not any(levels):
             return tables.NOTHING
+        same = (tuple(filter(None, levels)), tuple(sorted(names.items())))
+        if same in self.made:
+            return self.made[same]
         rows = [[row for file in files for row in self._sheet(file).rows] for files in levels]
         found, errors = tables.compiled(rows, names)
         for error in errors:
             self.errors.setdefault((error.file, error.line, error.text), error)
+        self.made[same] = found
         return found
 
     def _sheet(self, file: Path) -> Sheet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from hie.codes.systems import OID_TO_URI, THO, V2_NAME_TO_URI, from_oid, from_v2_name, is_oid
@@ -81,6 +82,7 @@ def keys_of(source: str, names: Mapping[str, str]) -> frozenset[str]:
     return frozenset([source, from_v2_name(source, names)])
 
 
+@lru_cache(maxsize=256)
 def target_system(text: str) -> str:
     """The URI of the system of a standard code: a URI, an OID, or a name of HL7 table 0396. Raises ConfigurationError without
     file and line."""

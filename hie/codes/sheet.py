@@ -23,6 +23,7 @@ def parse(text: str, file: Path) -> Sheet:
     rows: list[Row] = []
     errors: list[ConfigurationError] = []
     empty: list[int] = []
+    known: dict[str, bool] = {}
     comma = "," if file.suffix.lower() == ".csv" else "\t"
     if comma == "," and text.partition("\n")[0].count(";") >= len(COLUMNS) - 1:
         comma = ";"  # what a spreadsheet program writes where the comma is the decimal sign
@@ -44,11 +45,12 @@ def parse(text: str, file: Path) -> Sheet:
                 wrong(line, "lacks the system or the code that is sent", "bad-code-table", hint)
                 continue
             source, code, system, target, display = (*cells, "", "", "")[:5]
-            try:
-                keys_of(source, {})
-            except ValueError as error:
-                wrong(line, f"{source!r} {error}", "unknown-table")
-                continue
+            if source not in known:
+                try:
+                    known[source] = bool(keys_of(source, {}))
+                except ValueError as error:
+                    wrong(line, f"{source!r} {error}", "unknown-table")
+                    continue
             if not system and not target:
                 empty.append(line)
             elif system == NO_SYSTEM and target in ("", NO_SYSTEM):

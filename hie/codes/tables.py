@@ -58,10 +58,13 @@ def compiled(levels: Sequence[Iterable[Row]], names: Mapping[str, str]) -> tuple
     one level that say different things of one code are an error; of two levels the later one counts."""
     made: dict[str, dict[str, Row]] = {}
     errors: list[ConfigurationError] = []
+    keys: dict[str, list[str]] = {}
     for rows in levels:
         level: dict[str, dict[str, Row]] = {}
         for row in rows:
-            for key in sorted(keys_of(row.source, names)):
+            if row.source not in keys:
+                keys[row.source] = sorted(keys_of(row.source, names))
+            for key in keys[row.source]:
                 before = level.setdefault(key, {}).setdefault(row.code, row)
                 if before.target != row.target and (before.target or ())[:2] != (row.target or ())[:2]:
                     there = f"line {before.line}" if before.file == row.file else f"{before.file}:{before.line}"
