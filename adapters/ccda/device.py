@@ -17,7 +17,8 @@ from hie.model import Resource
 
 FDA_UDI = "2.16.840.1.113883.3.3719"
 _UDI_PARTS = {
-    "304": "distinctIdentifier",
+    "304": "deviceIdentifier",
+    "308": "distinctIdentifier",
     "315": "lotNumber",
     "319": "serialNumber",
     "316": "manufactureDate",
@@ -26,6 +27,8 @@ _UDI_PARTS = {
     "317": "modelNumber",
     "302": "catalog",
     "303": "manufacturer",
+    "318": "safety",
+    "320": "safety",
 }
 """Observations of the UDI organizer by template, and what each is of a Device."""
 
@@ -121,6 +124,11 @@ def _udi(d: Draft, made: Resource, label: list[Resource], owner: Node) -> None:
             if name in ("manufactureDate", "expirationDate"):
                 put_time(d, made, name, value)
                 continue
+            if name == "safety":
+                # of magnetic resonance, of latex
+                if shown := concept(d, value):
+                    made.setdefault("safety", []).append(shown)
+                continue
             value.used = True
             text = value.get("extension") or value.get("value") or value.text.strip() or value.get("displayName")
             if not text:
@@ -129,6 +137,8 @@ def _udi(d: Draft, made: Resource, label: list[Resource], owner: Node) -> None:
                 label.append({"name": text, "type": "user-friendly-name"})
             elif name == "catalog":
                 made["partNumber"] = text
+            elif name == "deviceIdentifier":
+                made.setdefault("udiCarrier", [{}])[0][name] = text
             else:
                 made[name] = text
 

@@ -184,6 +184,18 @@ def _series(d: Draft, made: Resource, node: Node) -> None:
         if sent is not None and (found := number(sent.get("value"))) is not None:
             sent.used = True
             value = found
+    for link, inner in list(nested(node)):
+        if not (is_a(inner, "118") and inner.tag == "act"):
+            continue
+        # Substance Administered Act: which dose of the series this one is
+        order = link.kid("sequenceNumber")
+        link.used = inner.used = True
+        status(inner)
+        if (code := inner.kid("code")) is not None and code_of(code) == "416118004":
+            code.used = True
+        if order is not None and (found := number(order.get("value"))) is not None:
+            order.used = True
+            value = found
     if value is not None and value >= 1 and int(value) == value:
         if repeat is not None:
             repeat.used = True

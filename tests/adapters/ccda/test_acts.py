@@ -229,3 +229,38 @@ def test_the_number_of_a_payer_is_the_payers() -> None:
     record = read(document(section("48768-6", body)))
     (payer,) = [each for each in of(record, "Organization") if each["name"] == "Prairie Mutual"]
     assert [each["value"] for each in payer["identifier"]] == ["00932"]
+
+
+def test_the_number_of_a_dose_in_its_series() -> None:
+    series = (
+        '<entryRelationship typeCode="COMP" inversionInd="true"><sequenceNumber value="2"/><act classCode="ACT" moodCode="EVN">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.118"/><code code="416118004" codeSystem="2.16.840.1.113883.6.96" displayName="Administration"/>'
+        '<statusCode code="completed"/></act></entryRelationship>'
+    )
+    record = read(document(section("11369-6", vaccination(series))))
+    assert one(record, "Immunization")["protocolApplied"] == [{"doseNumberPositiveInt": 2}]
+    assert of(record, "Procedure") == []
+    assert record.unmapped == ()
+
+
+def test_the_parts_of_a_udi() -> None:
+    def part(template: str, value: str) -> str:
+        return (
+            f'<component><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.{template}"/>'
+            f'<code code="C0" codeSystem="2.16.840.1.113883.3.26.1.1"/>{value}</observation></component>'
+        )
+
+    organizer = (
+        '<entryRelationship typeCode="COMP"><organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.311"/>'
+        '<code code="74711-3" codeSystem="2.16.840.1.113883.6.1"/>'
+        + part("304", '<value xsi:type="II" root="1.3.160" extension="00844588003288"/>')
+        + part("319", '<value xsi:type="ED">SN-9</value>')
+        + part(
+            "318", '<value xsi:type="CD" code="C113844" codeSystem="2.16.840.1.113883.3.26.1.1" displayName="MR Safe"/>'
+        )
+        + "</organizer></entryRelationship>"
+    )
+    device = one(read(document(section("46264-8", act(inner=IMPLANT.format(kind="DEV") + organizer)))), "Device")
+    assert device["udiCarrier"] == [{"deviceIdentifier": "00844588003288"}]
+    assert device["serialNumber"] == "SN-9"
+    assert device["safety"][0]["coding"][0]["code"] == "C113844"
