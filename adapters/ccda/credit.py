@@ -18,6 +18,7 @@ _AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _KINDS = {"author": "author", "informant": "informant", "dataEnterer": "enterer"}
 _SIGNING = {"VRF": "verifier", "LA": "legal"}
 """Participations of those who stand for what was said: verifier, legal authenticator."""
+_TAGS = frozenset({*_KINDS, "participant"})
 _ROLES = ("assignedAuthor", "assignedEntity", "relatedEntity", "participantRole")
 
 
@@ -29,7 +30,7 @@ def credits(d: Draft) -> None:
         if target not in d.resources:
             continue
         for kid in node.kids:
-            if _kind(kid):
+            if kid.tag in _TAGS and _kind(kid):
                 _credit(d, kid, target, written, places)
     for key, made in written.items():
         d.add(made, places[key])

@@ -55,15 +55,13 @@ class Draft:
         """References taken back by `rollback`."""
         self.labels: list[Resource] = []
         """Security labels of the document as a whole."""
-        self.annotated = any(each.attrs.get("code", "").startswith("SEC") for each in tree.nodes if each.tag == "code")
-        """Whether privacy annotations occur at all."""
         self.visits: dict[str, list[str]] = {}
         """Start of an encounter -> its references."""
         self.stays: list[Resource] = []
         """Composition.event for the times of a visit that differ from those of its Encounter."""
         self.quotes: dict[int, tuple[str, str]] = {}
         """Narrative element -> (its XHTML, its text), once an entry has quoted it."""
-        self.quota = 4 * sum(len(node.text) + len(node.tail) for node in tree.nodes) + 100_000
+        self.quota = 2 * len(tree.raw) + 100_000
         """Characters that entries may still quote: many entries that each point to a whole table must not multiply it."""
         self.made: dict[int, tuple[str, ...]] = {}
         """Statement node -> references of what it became, so that one entry is mapped once."""

@@ -53,6 +53,10 @@ STRUCTURE_ATTRIBUTES = frozenset(
 _EMPTY_VALUES = {"negationInd": "false", "preferenceInd": "", "sdtc:deceasedInd": ""}
 
 
+_MANY = 24
+"""From this number of children on, the steps to all of them are counted at once."""
+
+
 class Places:
     """Paths of one document, remembered as they are asked for."""
 
@@ -69,12 +73,22 @@ class Places:
         if parent is None:
             made = f"/{node.tag}"
         else:
+            made = f"{self.path(parent)}/{self._step(node, parent)}"
+        self._known[id(node)] = made
+        return made
+
+    def _step(self, node: Node, parent: Node) -> str:
+        """The step to a node: its name, with a position where its parent has several of that name."""
+        kids, tag = parent.kids, node.tag
+        if len(kids) > _MANY:
             steps = self._steps.get(id(parent))
             if steps is None:
                 steps = self._steps[id(parent)] = _steps(parent)
-            made = f"{self.path(parent)}/{steps[id(node)]}"
-        self._known[id(node)] = made
-        return made
+            return steps[id(node)]
+        if len(kids) == 1:
+            return tag
+        alike = [kid for kid in kids if kid.tag == tag]
+        return tag if len(alike) == 1 else f"{tag}[{alike.index(node) + 1}]"
 
     def unmapped(self, nodes: list[Node]) -> list[Unmapped]:
         """Every populated node that is not `used`: one row a node, at the attribute that holds its value."""

@@ -33,7 +33,7 @@ def level(d: Draft, node: Node | None) -> list[Resource]:
 
 def privacy(d: Draft, node: Node) -> list[Resource]:
     """The labels of the privacy annotations inside a statement."""
-    if not d.annotated:
+    if not d.tree.annotated:
         return []
     found: list[Resource] = []
     for each in node.walk():
