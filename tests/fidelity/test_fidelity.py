@@ -212,3 +212,23 @@ def test_the_report_names_the_worst(messages: dict[str, Any]) -> None:
 
 def test_r4_has_not_what_only_r4b_has() -> None:
     assert soundness.invalid({"resourceType": "NutritionProduct", "id": "x", "status": "active"})
+
+
+def test_what_is_met_nowhere_is_told_and_what_is_listed_is_not(messages: dict[str, Any]) -> None:
+    one, line = messages["visit"]
+    changed = without(line, "AllergyIntolerance", "reaction")
+    assert "AL1[1]-5[1].1" in check_message(one, changed, validate=False).silent
+    changed["unmapped"].append({"where": "AL1-5", "count": 1})
+    assert "AL1[1]-5[1].1" not in check_message(one, changed, validate=False).silent
+
+
+def test_what_stands_twice_and_what_nothing_refers_to_is_found(messages: dict[str, Any]) -> None:
+    one, line = messages["visit"]
+    changed = copy.deepcopy(line)
+    allergy = next(r for r in changed["resources"] if r["resourceType"] == "AllergyIntolerance")
+    patient = next(r for r in changed["resources"] if r["resourceType"] == "Patient")
+    patient["telecom"] *= 2
+    changed["resources"] += [{**allergy, "id": "again"}, {"resourceType": "Practitioner", "id": "loose"}]
+    verdict = check_message(one, changed, validate=False)
+    assert set(verdict.twice) == {"Patient.telecom", "AllergyIntolerance"}
+    assert "Practitioner" in verdict.orphans

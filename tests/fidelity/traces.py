@@ -30,9 +30,10 @@ STEERING = {
 COUNTED = {
     "PID", "NK1", "PV1", "AL1", "IAM", "DG1", "PR1", "GT1", "IN1", "OBR", "OBX", "NTE", "SPM", "TQ1", "TXA", "FT1", "RGS", "AIS", "AIG", "AIL", "AIP", "RXA", "ROL",
 }  # fmt: skip
-# names of tables and of the kinds of names, numbers and addresses
+# names and numbers of tables and registers that have a URI, and the kinds of names, numbers and addresses
 KIND = re.compile(
     r"(HL7|99)\w+|ISO(639)?(-2)?|UUID|DNS|UCUM|LN|SCT|I9C?|I10C?|CVX|NDC|MVX|L|RXNORM|C[45]|CPT4?|CDCREC|NIP00\d|PRN|WPN|ORN|NET|PH|CP|FX|BP|D|N"
+    r"|2\.16\.840\.1\.113883\.(4\.[16]|5|6|12)(\.\d+)*|1\.0\.3166\.1"
 )
 # codes of C-CDA that say what a statement is, and status and sex, which FHIR words anew
 STRUCTURE = {
