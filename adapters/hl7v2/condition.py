@@ -89,7 +89,7 @@ def dg1(d: Draft, s: Segment) -> None:
     else:
         if s.get(15):
             d.lose(s, 15)
-        if kind and kind != "W":
+        if kind:
             made["category"].append({"coding": [{"system": THO + "v2-0052", "code": kind}]})
     if kind == "W":
         made["verificationStatus"] = {"coding": [{"system": VERIFICATION, "code": "provisional"}]}

@@ -9,8 +9,9 @@ import re
 from typing import Any
 
 from adapters.hl7v2.draft import Draft
+from adapters.hl7v2.names import within
 from adapters.hl7v2.reader import Segment
-from adapters.hl7v2.times import period, put_time
+from adapters.hl7v2.times import SENT_URL, put_time
 
 CENSUS_TRACT = "http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-censusTract"
 _DIGITS = re.compile(r"\D+")
@@ -48,8 +49,8 @@ def xad(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, Any] 
     if size > 6:
         if kind := d.text(parts[6]):
             found = d.coded("0190", kind)
-            if found is None:
-                d.lose(s, n, rep, 7)
+            if found is None:  # a site's own type stays at the element as sent
+                made["_use"] = {"extension": [{"url": SENT_URL, "valueString": kind}]}
             else:
                 for code in found[1].split():
                     made["type" if code in ("postal", "physical") else "use"] = code
@@ -63,17 +64,15 @@ def xad(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, Any] 
         if size > 10:
             if parts[10] and d.text(parts[10]) not in ("A", ""):
                 d.lose(s, n, rep, 11)
-            span = (period(d, s, n, parts[11], rep, 12) if size > 11 and parts[11] else None) or {}
-            if size > 12 and parts[12]:
-                put_time(d, s, n, parts[12], span, "start", rep, 13)
-            if size > 13 and parts[13]:
-                put_time(d, s, n, parts[13], span, "end", rep, 14)
+            span: dict[str, Any] = {}
+            within(d, s, n, parts, rep, (11, 12, 13), span)
             if span:
                 made["period"] = span
             _flags(d, s, n, parts, rep, made)
     if not any(key in made for key in ("line", "city", "state", "postalCode", "country", "district", "extension")):
-        if size > 6 and d.text(parts[6]) and d.coded("0190", d.text(parts[6])):
-            d.lose(s, n, rep, 7)
+        for at in range(6, size):
+            if d.text(parts[at]) and d.where(s, n, rep, at + 1) not in d.lost:
+                d.lose(s, n, rep, at + 1)
         return None
     return made
 
@@ -112,10 +111,12 @@ def xtn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, use: str = "") -> 
     parts = [d.text(p) if p else "" for p in raw.split(message.component)]
     parts += [""] * (18 - len(parts))
     system = "phone"
+    sent: dict[str, str] = {}
+    """Types that no table knows: they stay at the element as sent."""
     if parts[1]:
         found = d.coded("0201", parts[1])
         if found is None:
-            d.lose(s, n, rep, 2)
+            sent["_use"] = parts[1]
         elif found[1] == "email":
             system = "email"
         else:
@@ -123,7 +124,7 @@ def xtn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, use: str = "") -> 
     if parts[2]:
         found = d.coded("0202", parts[2])
         if found is None:
-            d.lose(s, n, rep, 3)
+            sent["_system"] = parts[2]
         elif found[1] == "mobile":
             use = "mobile"
         else:
@@ -165,6 +166,8 @@ def xtn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, use: str = "") -> 
             point["rank"] = int(parts[17])
         if span:
             point["period"] = dict(span)
+        for key, text in sent.items():
+            point[key] = {"extension": [{"url": SENT_URL, "valueString": text}]}
     for at in (8, 9, 10, 14, 15, 16):
         if parts[at]:
             d.lose(s, n, rep, at + 1)

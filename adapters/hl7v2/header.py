@@ -10,7 +10,7 @@ from adapters.hl7v2.identifiers import ei, hd_identifier
 from adapters.hl7v2.parties import organization
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
-from adapters.hl7v2.times import SENT_URL, put_instant, put_time, time_of
+from adapters.hl7v2.times import TEXTS, put_instant, put_time, time_of
 from adapters.hl7v2.visit import planned
 from hie.model import Resource
 
@@ -101,6 +101,7 @@ def _endpoint(d: Draft, s: Segment, application: int, address: int) -> dict[str,
     if name:
         made["name"] = name
     network = d.first(s.get(address))
+    d.rest(s, address, 0, d.parts(s.get(address)), 1)
     if len(network.split()) == 1:
         made["endpoint"] = network
     elif network:
@@ -197,30 +198,7 @@ def sft(d: Draft, s: Segment) -> None:
 def evn(d: Draft, s: Segment) -> None:
     header = d.now.get("header")
     fill(d, s, header)
-    recorded, occurred = s.get(2), s.get(6)
-    for n, raw in ((6, occurred), (2, recorded)):
-        if not raw:
-            continue
-        found = time_of(d, raw)
-        if not found.value:
-            d.warn("time-invalid", s, n, "not a time stamp, or an impossible date")
-            d.lose(s, n)
-        elif d.occurred is None or d.authored is None:
-            if (
-                d.occurred not in (None, found.value)
-                and header is not None
-                and "_lastUpdated" not in header.get("meta", {})
-            ):
-                # MSH-7 without an offset is no instant: what was sent stays at the header's own time
-                sent = d.first(d.message.segments[0].get(7))
-                header.setdefault("meta", {})["_lastUpdated"] = {"extension": [{"url": SENT_URL, "valueString": sent}]}
-            d.occurred = found.value
-            if n == 6 or not occurred:
-                d.now["occurred"] = raw
-        elif found.value not in (d.occurred, d.authored) and header is not None:
-            into: dict[str, Any] = {}
-            if put_instant(d, s, n, raw, into, "lastUpdated"):
-                header.setdefault("meta", {}).update(into)
+    _when(d, s, header)
     if s.get(3):
         d.later.append(lambda: planned(d, s))
     if (place := s.get(7)) and d.first(place) != d.first(
@@ -228,6 +206,39 @@ def evn(d: Draft, s: Segment) -> None:
     ):  # the sender's own name says no more
         d.lose(s, 7)
     d.source(s, header)
+
+
+def _when(d: Draft, s: Segment, header: Resource | None) -> None:
+    """EVN-6, else EVN-2, is when it happened. What else was recorded at another time stays at the header's own time: one
+    value there, an instant where it is one, else as it was sent."""
+    read = [(n, raw, time_of(d, raw)) for n in (6, 2) if (raw := s.get(n))]
+    for n, _, time in read:
+        if not time.value:
+            d.warn("time-invalid", s, n, TEXTS["time-invalid"])
+            d.lose(s, n)
+    read = [one for one in read if one[2].value]
+    if not read:
+        return
+    others = [(s, *one) for one in read[1:]]
+    msh = d.message.segments[0]
+    if d.authored is None and d.occurred:  # MSH-7 without an offset is no instant of the record
+        others.insert(0, (msh, 7, msh.get(7), time_of(d, msh.get(7))))
+    first = read[0]
+    d.occurred = first[2].value
+    d.now["occurred"] = first[1]
+    if first[2].warning:
+        d.warn(first[2].warning, s, first[0], TEXTS[first[2].warning])
+        others.append((s, *first))
+    told = {d.first(first[1])} if first[2].instant else set()
+    for segment, n, raw, time in others:
+        if header is None or d.first(raw) in told or time.value == d.authored:
+            continue
+        told.add(d.first(raw))
+        meta = header.setdefault("meta", {})
+        if "lastUpdated" not in meta and "_lastUpdated" not in meta:
+            put_instant(d, segment, n, raw, meta, "lastUpdated")
+        elif n != first[0]:  # of that one at least the date stands where it happened
+            d.lose(segment, n)
 
 
 def msa(d: Draft, s: Segment) -> None:

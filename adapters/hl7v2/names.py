@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.reader import Segment
-from adapters.hl7v2.times import period, put_time
+from adapters.hl7v2.times import SENT_URL, period, put_time
 
 OWN_PREFIX = "http://hl7.org/fhir/StructureDefinition/humanname-own-prefix"
 OWN_NAME = "http://hl7.org/fhir/StructureDefinition/humanname-own-name"
@@ -39,8 +39,36 @@ def core(d: Draft, parts: list[str]) -> dict[str, Any]:
         made["prefix"] = [prefix]
     suffix = [t for at in (3, 5) if at < size and parts[at] and (t := d.text(parts[at]))]
     if suffix:
-        made["suffix"] = suffix
+        made["suffix"] = suffix if suffix[0] != suffix[-1] else suffix[:1]
     return made
+
+
+def used(d: Draft, kind: str, made: dict[str, Any], default: str = "") -> None:
+    """The use that a name type (table 0200) says; a type that says none, or a site's own, stays at the element as sent."""
+    found = d.coded("0200", kind) if kind else None
+    if found is not None and found[1] != "-":
+        made["use"] = found[1]
+    elif kind:
+        made["_use"] = {"extension": [{"url": SENT_URL, "valueString": kind}]}
+    if default and "use" not in made:
+        made["use"] = default
+
+
+def within(
+    d: Draft, s: Segment, n: int, parts: list[str], rep: int, at: tuple[int, int, int], span: dict[str, Any]
+) -> None:
+    """The validity of a name or address: a range in one component, start and end in two others; one fact once."""
+    size = len(parts)
+    if at[0] < size and parts[at[0]]:
+        span.update(period(d, s, n, parts[at[0]], rep, at[0] + 1) or {})
+    for where, end in zip(at[1:], ("start", "end"), strict=True):
+        if where < size and parts[where]:
+            held: dict[str, Any] = {}
+            put_time(d, s, n, parts[where], held, end, rep, where + 1)
+            if end not in span:
+                span.update(held)
+            elif held and held[end] != span[end]:
+                d.lose(s, n, rep, where + 1)
 
 
 def xpn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, default_use: str = "") -> dict[str, Any] | None:
@@ -55,34 +83,23 @@ def xpn(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, default_use: str =
         if size > 1 or d.text(parts[0]):
             d.rest(s, n, rep, parts, 6)
         return None
-    use = default_use
-    if size > 6:
-        if kind := d.text(parts[6]):
-            found = d.coded("0200", kind)
-            if found is None:
-                d.lose(s, n, rep, 7)
-            elif found[1] != "-":
-                use = found[1]
+    used(d, d.text(parts[6]) if size > 6 else "", made, default_use)
+    if size > 7:
         for at in (7, 8, 10):
             if at < size and parts[at] and parts[at] != '""':
                 if at == 7 and d.text(parts[at]) == "A":
                     continue  # alphabetic: says only that these are letters
                 d.lose(s, n, rep, at + 1)
-        span = (period(d, s, n, parts[9], rep, 10) if size > 9 and parts[9] else None) or {}
-        if size > 11 and parts[11]:
-            put_time(d, s, n, parts[11], span, "start", rep, 12)
-        if size > 12 and parts[12]:
-            put_time(d, s, n, parts[12], span, "end", rep, 13)
+        span: dict[str, Any] = {}
+        within(d, s, n, parts, rep, (9, 11, 12), span)
         if span:
             made["period"] = span
         if size > 13:
-            if degree := d.text(parts[13]):
+            if (degree := d.text(parts[13])) and degree not in made.get("suffix", ()):
                 made.setdefault("suffix", []).append(degree)
             if size > 14 and (called := d.text(parts[14])):
                 made["text"] = called
             d.rest(s, n, rep, parts, 15)
-    if use:
-        made["use"] = use
     return made
 
 

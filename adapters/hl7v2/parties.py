@@ -11,9 +11,8 @@ from adapters.hl7v2.concepts import concept
 from adapters.hl7v2.contacts import xad
 from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import BY_TYPE, CHECK_DIGIT, also, assigned_by, typed
-from adapters.hl7v2.names import core, written
+from adapters.hl7v2.names import core, used, within, written
 from adapters.hl7v2.reader import Segment
-from adapters.hl7v2.times import period, put_time
 from hie.model import Resource
 
 
@@ -99,25 +98,24 @@ def _rest(d: Draft, s: Segment, n: int, parts: list[str], rep: int, name: dict[s
         d.lose(s, n, rep, 8)
     if not has_value:
         d.rest(s, n, rep, [*[""] * 8, *parts[8:9]], 8)
-    if size > 9 and (kind := d.text(parts[9])) and name:
-        found = d.coded("0200", kind)
-        if found is None:
+    if size > 9 and (kind := d.text(parts[9])):
+        if name:
+            used(d, kind, name)
+        else:
             d.lose(s, n, rep, 10)
-        elif found[1] != "-":
-            name["use"] = found[1]
     for at in (11, 14, 15, 17, 21, 22):
         if at < size and parts[at] and d.text(parts[at]) and not (at == 14 and d.text(parts[at]) == "A"):
             d.lose(s, n, rep, at + 1)
     if size > 16 and name:
-        span = (period(d, s, n, parts[16], rep, 17) if parts[16] else None) or {}
-        for at, end in ((18, "start"), (19, "end")):
-            if at < size and parts[at]:
-                put_time(d, s, n, parts[at], span, end, rep, at + 1)
+        span: dict[str, Any] = {}
+        within(d, s, n, parts, rep, (16, 18, 19), span)
         if span:
             name["period"] = span
-        if size > 20 and (degree := d.text(parts[20])):
+        if size > 20 and (degree := d.text(parts[20])) and degree not in name.get("suffix", ()):
             name.setdefault("suffix", []).append(degree)
         d.rest(s, n, rep, parts, 23)
+    elif size > 16:
+        d.rest(s, n, rep, parts, 16)
 
 
 def practitioners(d: Draft, s: Segment, n: int, raw: str) -> list[dict[str, Any]]:

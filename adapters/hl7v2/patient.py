@@ -89,9 +89,11 @@ def pid(d: Draft, s: Segment) -> None:
     if not patient.get("communication"):
         patient.pop("communication", None)
     if raw := s.get(34):
-        uri, _ = d.authority(raw.replace(d.message.component, d.message.sub))
+        uri, name = d.authority(raw.replace(d.message.component, d.message.sub))
         if uri:
             patient.setdefault("meta", {})["source"] = uri
+        if name and not uri.endswith(name):
+            d.lose(s, 34, 0, 1)
 
 
 def _known(found: dict[str, Any], known: list[dict[str, Any]], field: int) -> bool:

@@ -145,7 +145,9 @@ def _place(
             participation = [kind] if kind else []
             mapped = d.coded("0443p", sent)
             if mapped and kind is not None:
-                kind.setdefault("coding", []).insert(0, {"system": mapped[0], "code": mapped[1]})
+                role = {"system": mapped[0], "code": mapped[1]}
+                if role not in (codings := kind.setdefault("coding", [])):
+                    codings.insert(0, role)
             one = {
                 **({"type": participation} if participation else {}),
                 "individual": who,

@@ -14,7 +14,7 @@ from adapters.hl7v2.draft import Draft
 from adapters.hl7v2.identifiers import cx
 from adapters.hl7v2.labels import restrict
 from adapters.hl7v2.numbers import money, number
-from adapters.hl7v2.parties import location, practitioner
+from adapters.hl7v2.parties import location, organization, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.related import some_account
 from adapters.hl7v2.rules import fill
@@ -279,6 +279,7 @@ def pv2(d: Draft, s: Segment) -> None:
         encounter["length"] = {"value": days, "unit": "day", "system": "http://unitsofmeasure.org", "code": "d"}
     elif raw:
         d.lose(s, 11)
+    _clinic(d, s, encounter)
     if flag := d.first(s.get(22)).upper():
         if flag in ("Y", "N"):
             restrict(d, encounter, "R" if flag == "Y" else "N")
@@ -288,6 +289,23 @@ def pv2(d: Draft, s: Segment) -> None:
         encounter.setdefault("extension", []).append({"url": _V5 + "subjectStatus", "valueCodeableConcept": state})
     if (raw := s.get(38)) and (made := first_coding(d, s, 38, raw, "0430")):
         encounter.setdefault("extension", []).append({"url": _MODE, "valueCoding": made})
+
+
+def _clinic(d: Draft, s: Segment, encounter: Resource) -> None:
+    """PV2-23: the clinic of the visit, a part of the facility of PV1-39 where both are named."""
+    for rep, part in d.repeats(s.get(23)) if s.get(23) else ():
+        facility = encounter.get("serviceProvider")
+        if facility is not None and (rep > 1 or facility.keys() != {"type", "display"}):
+            d.lose(s, 23, rep)
+            continue
+        clinic = organization(d, s, 23, part, rep)
+        held = d.resources.get((clinic or {}).get("reference", ""))
+        if clinic is None or (facility is not None and held is None):
+            d.lose(s, 23, rep)
+            continue
+        if facility is not None and held is not None and held.setdefault("partOf", facility) != facility:
+            d.lose(s, 23, rep)
+        encounter["serviceProvider"] = clinic
 
 
 def _all_lost(d: Draft, s: Segment) -> None:

@@ -249,3 +249,49 @@ def test_both_numbers_of_the_receiver_are_kept() -> None:
     msh = r"MSH|^~\&|LAB|NORTH|HIE^app.example^DNS|REGION|20240305||ADT^A08|1|P|2.5.1" + "|" * 13 + "net.example"
     (to,) = only(record(msh, PID), "MessageHeader")["destination"]
     assert (to["endpoint"], to["target"]["identifier"]["value"]) == ("net.example", "app.example")
+
+
+def test_types_that_no_table_knows_stay_at_their_elements_as_sent() -> None:
+    line = "PID|1||448812^^^NORTH^MR||Okafor^Grace^^^^^KEEPER||19790412|X9|||1 Main^^Bend^OR^97701^USA^SITE||5035550100^OFFX^BOX"
+    found = record(header("ADT^A08"), line, VISIT)
+    made = only(found, "Patient")
+    kept = (
+        made["name"][0]["_use"],
+        made["address"][0]["_use"],
+        made["telecom"][0]["_use"],
+        made["telecom"][0]["_system"],
+    )
+    assert [one["extension"][0]["valueString"] for one in (*kept, made["_gender"])] == [
+        "KEEPER",
+        "SITE",
+        "OFFX",
+        "BOX",
+        "X9",
+    ]
+    assert not {w for w in lost(found) if w.startswith("PID")}
+
+
+def test_a_range_and_two_dates_of_an_address() -> None:
+    address = "1 Main^^Bend^OR^97701^USA^H^^^^^20200101&20211231^{}^20211231"
+    same = record(header("ADT^A08"), PID + "|||" + address.format("20200101"))
+    assert only(same, "Patient")["address"][0]["period"] == {"start": "2020-01-01", "end": "2021-12-31"}
+    assert not lost(same)
+    assert "PID-11.13" in lost(record(header("ADT^A08"), PID + "|||" + address.format("20190101")))
+
+
+def test_times_of_the_header_without_an_offset_keep_their_digits() -> None:
+    evn = "EVN|A08|20240305101200||||20240304093000"
+    found = record(header("ADT^A08", stamp="20240305101530"), evn, PID)
+    assert found.occurred == "2024-03-04"
+    meta = only(found, "MessageHeader")["meta"]
+    assert meta["_lastUpdated"]["extension"][0]["valueString"] == "20240305101530"
+    assert "EVN-2" in lost(found)
+    assert ("time-without-zone", "EVN-6") in {(w.code, w.where) for w in found.warnings}
+
+
+def test_a_clinic_is_part_of_the_facility_of_the_visit() -> None:
+    pv1 = VISIT + "|" * 20 + "MAIN CAMPUS"
+    found = record(header("ADT^A01"), PID, pv1, "PV2" + "|" * 23 + "Eye Clinic^L^77")
+    provider = only(found, "Encounter")["serviceProvider"]["reference"]
+    (clinic,) = [o for o in every(found, "Organization") if f"Organization/{o['id']}" == provider]
+    assert (clinic["name"], clinic["partOf"]["display"]) == ("Eye Clinic", "MAIN CAMPUS")
