@@ -88,16 +88,14 @@ class Identity:
         times: list[float | None] = []
         for arrival, at in zip(arrivals, told or repeat(None), strict=False):
             known = None
-            if _only_named(arrival[1]):
-                # whom it names may be registered by the run before it
+            named = _only_named(arrival[1])
+            # it must see what the run before it says of the same patient, or of whom it names
+            if named or (at is not None and any(_local(earlier[2]) == _local(arrival[2]) for earlier in run)):
                 found += self._register(connection, run, times)
                 run, times = [], []
+            if named:
                 known = _named(connection, arrival)
             elif at is not None:
-                # it must see what the run before it says of the same patient
-                if any(_local(earlier[2]) == _local(arrival[2]) for earlier in run):
-                    found += self._register(connection, run, times)
-                    run, times = [], []
                 known = _standing(connection, arrival, None, at)
             if known is not None:
                 found += [*self._register(connection, run, times), known]
@@ -216,14 +214,11 @@ def _only_named(person: Person | None) -> bool:
 def _named(connection: Connection, arrival: Arrival) -> Attribution | None:
     """The sender's own registration that has the number; numbers alone say nothing new of it, and must not overwrite it."""
     source, _, identifiers, _, _ = arrival
-    found = {registration_of(connection, identifiers)} - {None}
+    local = registration_of(connection, identifiers)
+    found = {local} if local is not None else set()
     for identifier in () if found else identifiers:
         found.update(mpi.persons.said(connection, source, mpi.person.Identifier(*identifier)))
-    if len(found) != 1:
-        return None
-    [number] = found
-    assert number is not None
-    return Attribution(number, eid_of(connection, number), "known")
+    return Attribution(number := found.pop(), eid_of(connection, number), "known") if len(found) == 1 else None
 
 
 def _standing(connection: Connection, arrival: Arrival, registration: int | None, at: float) -> Attribution | None:
