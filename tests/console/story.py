@@ -7,6 +7,7 @@ import time
 from sqlalchemy import insert
 
 from hie.audit.events import Kind, event
+from hie.compression import compress
 from hie.store import subscribers, tables
 from tests.api.region import Region
 
@@ -94,6 +95,6 @@ def _disclosure(region: Region, message_id: str, now: float) -> None:
             purpose="TREAT",
             epoch=1,
             policy="us-opt-out@1",
-            decision=decision,
+            decision=compress(decision.encode()),
         )
     )
