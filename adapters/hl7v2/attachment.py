@@ -138,7 +138,7 @@ def attach(d: Draft, s: Segment, kind: str) -> bool:
     fill(d, s)
     own = d.now.get("document") is None
     _listed(d, s, own)
-    code = concept(d, s, 3, s.get(3).partition(d.message.repetition)[0]) if s.get(3) and not own else None
+    code = concept(d, s, 3, d.single(s, 3)) if s.get(3) and not own else None
     if code and code.get("coding") and code not in (known := document.setdefault("category", [])):
         known.append(code)
     return True
@@ -153,7 +153,7 @@ def _own(d: Draft, s: Segment) -> Resource:
         document["docStatus"] = _DOC_STATUS[sent]
     elif sent:
         d.lose(s, 11)
-    if kind := (concept(d, s, 3, s.get(3).partition(d.message.repetition)[0]) if s.get(3) else None):
+    if kind := (concept(d, s, 3, d.single(s, 3)) if s.get(3) else None):
         document["type"] = kind
     if d.patient:
         document["subject"] = dict(d.patient)

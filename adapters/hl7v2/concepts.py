@@ -88,7 +88,8 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
         made["text"] = text
     if size > 13:
         for at in range(13, size):
-            if parts[at] and at not in (13, 16, 19):
+            system_oid = at in (13, 16, 19)  # that of a named system says the same again, or is listed
+            if parts[at] and not (system_oid and d.oid_system(parts[at]) in ("", *(c.get("system") for c in codings))):
                 d.lose(s, n, rep, at + 1)
     if not codings and size > 2 and parts[2] and not parts[0]:
         d.lose(s, n, rep, 3)

@@ -116,6 +116,17 @@ class Draft:
             return [(0, raw)]
         return [(at, part) for at, part in enumerate(raw.split(mark), 1) if part and part != '""']
 
+    def single(self, segment: Segment, field: int) -> str:
+        """The first repetition of SEG-n, for an element that has room for one; further ones are listed."""
+        raw = segment.get(field)
+        mark = self.message.repetition
+        if mark not in raw:
+            return raw
+        for at, _ in self.repeats(raw):
+            if at > 1:
+                self.lose(segment, field, at)
+        return raw.partition(mark)[0]
+
     def parts(self, raw: str) -> list[str]:
         return raw.split(self.message.component)
 

@@ -44,7 +44,11 @@ def of_order(d: Draft, s: Segment, order: Resource, *, entered: bool = True, ver
         return
     held = _held(d, s, order, s.get(9))
     held.setdefault("agent", []).extend(a for a in agents if a not in held.get("agent", ()))
-    if (raw := s.get(13)) and (where := location(d, s, 13, raw)) and held.setdefault("location", where) != where:
+    if (
+        (raw := s.get(13))
+        and (where := location(d, s, 13, d.single(s, 13)))
+        and held.setdefault("location", where) != where
+    ):
         d.lose(s, 13)
 
 
@@ -65,7 +69,7 @@ def _agent(role: dict[str, str], who: dict[str, Any]) -> dict[str, Any]:
 
 def _named(d: Draft, s: Segment, n: int, raw: str, kind: str) -> dict[str, Any]:
     """Something told by a coded value: a reference by code and name."""
-    parts = [d.text(p) for p in raw.partition(d.message.repetition)[0].split(d.message.component)]
+    parts = [d.text(p) for p in d.single(s, n).split(d.message.component)]
     parts += [""] * (3 - len(parts))
     made: dict[str, Any] = {"type": kind}
     if parts[0]:

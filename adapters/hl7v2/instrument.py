@@ -44,7 +44,7 @@ def instrument(d: Draft, s: Segment, owner: Resource | None) -> bool:
             if s.get(n):
                 d.lose(s, n)
         return False
-    identifier = ei(d, s, 10, s.get(10).partition(d.message.repetition)[0]) if s.get(10) else None
+    identifier = ei(d, s, 10, d.single(s, 10)) if s.get(10) else None
     if not any(s.fields[16:23]):
         if identifier is not None:
             owner["device"] = {"type": "Device", "identifier": identifier}

@@ -37,13 +37,15 @@ def put(d: Draft, s: Segment, owner: Resource | None) -> None:
     d.source(s, owner)
     lines = [d.text(part) for part in s.get(3).split(d.message.repetition)]
     text = "\n".join(lines).strip()
+    if s.get(4):
+        d.lose(s, 4)
     if not text or owner is None:
         fill(d, s)
         if text:
             d.lose(s, 3)
         return
     note: dict[str, Any] = {"text": text}
-    if s.get(5) and (who := practitioner(d, s, 5, s.get(5).partition(d.message.repetition)[0])):
+    if s.get(5) and (who := practitioner(d, s, 5, d.single(s, 5))):
         if "reference" in who:
             note["authorReference"] = who
         else:

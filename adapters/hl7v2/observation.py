@@ -301,7 +301,7 @@ def _later(d: Draft, s: Segment, observation: Resource) -> None:
         else:
             observation["dataAbsentReason"] = why
     if raw := s.get(33):
-        pieces = raw.partition(d.message.repetition)[0].split(d.message.component)
+        pieces = d.single(s, 33).split(d.message.component)
         specimens = [
             i
             for at, kind in ((0, "PLAC"), (1, "FILL"))

@@ -138,7 +138,7 @@ def _nameless(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
 def ordering(d: Draft, s: Segment, order: Resource) -> None:
     """ORC-21..24: the facility that orders is the requester's organisation (PractitionerRole), or the requester."""
     callback(d, s, 14, order)
-    facility = organization(d, s, 21, s.get(21).partition(d.message.repetition)[0]) if s.get(21) else None
+    facility = organization(d, s, 21, d.single(s, 21)) if s.get(21) else None
     held = d.resources.get(facility["reference"]) if facility and "reference" in facility else None
     for n, key in ((22, "address"), (23, "telecom")):
         if not (raw := s.get(n)):
@@ -156,7 +156,7 @@ def ordering(d: Draft, s: Segment, order: Resource) -> None:
                 known.append(one)
     person = _requester_resource(d, order)
     if raw := s.get(24):
-        if person is not None and (address := xad(d, s, 24, raw.partition(d.message.repetition)[0])):
+        if person is not None and (address := xad(d, s, 24, d.single(s, 24))):
             if address not in (known := person.setdefault("address", [])):
                 known.append(address)
         else:
@@ -280,9 +280,9 @@ def parent(d: Draft, s: Segment, request: Resource) -> None:
 
 def parent_service(d: Draft, s: Segment, n: int, order: Resource) -> None:
     """ORC-31, OBR-50: what the parent order asked for, shown on the reference to it."""
-    if not (raw := s.get(n)):
+    if not s.get(n):
         return
-    text = readable(d, raw.partition(d.message.repetition)[0])
+    text = readable(d, d.single(s, n))
     based = order.get("basedOn")
     if order["resourceType"] not in ("ServiceRequest", "MedicationRequest") or not text:
         d.lose(s, n)

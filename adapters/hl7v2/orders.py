@@ -135,7 +135,7 @@ def obr(d: Draft, s: Segment) -> None:
     request = _request(d, orc_, s)
     d.now["about"] = request
     if raw := s.get(4):
-        request["code"] = concept(d, s, 4, raw.partition(d.message.repetition)[0]) or {}
+        request["code"] = concept(d, s, 4, d.single(s, 4)) or {}
         if not request["code"]:
             del request["code"]
     if (raw := s.get(44)) and (found := concept(d, s, 44, raw)):
@@ -263,7 +263,7 @@ def common(d: Draft, s: Segment, order: Resource) -> None:
             put_time(d, s, 9, raw, order, authored)
     if s.get(15) and kind != "ServiceRequest":
         d.lose(s, 15)
-    if (raw := s.get(16)) and (why := concept(d, s, 16, raw)):
+    if (raw := s.get(16)) and (why := concept(d, s, 16, d.single(s, 16))):
         if kind == "MedicationRequest":
             order["statusReason"] = why
         elif kind == "ServiceRequest":
@@ -277,7 +277,7 @@ def common(d: Draft, s: Segment, order: Resource) -> None:
     if raw := s.get(7):
         timing.of_order(d, s, 7, raw, order)
     confidentiality(d, s, 28, "0177", order)
-    if (raw := s.get(29)) and (category := concept(d, s, 29, raw, 0, "0482")):
+    if (raw := s.get(29)) and (category := concept(d, s, 29, d.single(s, 29), 0, "0482")):
         if kind == "ServiceRequest":
             order.setdefault("category", []).append(category)
         else:

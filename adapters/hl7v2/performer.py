@@ -16,7 +16,7 @@ from hie.model import Resource
 
 def producer_of(d: Draft, s: Segment) -> dict[str, Any] | None:
     """OBX-15 (CE): the laboratory by code and name."""
-    parts = [d.text(p) for p in s.fields[15].partition(d.message.repetition)[0].split(d.message.component)]
+    parts = [d.text(p) for p in d.single(s, 15).split(d.message.component)]
     parts += [""] * (6 - len(parts))
     code, name, system = parts[:3]
     if not (code or name):
@@ -71,11 +71,11 @@ def performing(d: Draft, s: Segment, performers: list[dict[str, Any]]) -> None:
 
 
 def _once(d: Draft, s: Segment, performers: list[dict[str, Any]], producer: dict[str, Any]) -> None:
-    organisation = organization(d, s, 23, s.fields[23].partition(d.message.repetition)[0]) if s.get(23) else None
-    if raw := s.get(24):
+    organisation = organization(d, s, 23, d.single(s, 23)) if s.get(23) else None
+    if s.get(24):
         # without a name of its own the address is that of the producer
         held = _held(d, s, organisation or producer)
-        address = xad(d, s, 24, raw.partition(d.message.repetition)[0])
+        address = xad(d, s, 24, d.single(s, 24))
         if held is None:
             d.lose(s, 24)
         elif address:
@@ -84,7 +84,7 @@ def _once(d: Draft, s: Segment, performers: list[dict[str, Any]], producer: dict
             organisation = d.ref(held)
     if organisation is not None:
         performers.append(organisation)
-    director = practitioner(d, s, 25, s.get(25).partition(d.message.repetition)[0]) if s.get(25) else None
+    director = practitioner(d, s, 25, d.single(s, 25)) if s.get(25) else None
     if director and director not in performers:
         performers.append(director)
 

@@ -93,7 +93,7 @@ def _join(d: Draft, s: Segment, n: int, rep: int, known: dict[str, Any], more: d
 def _collected(d: Draft, s: Segment, specimen: Resource) -> None:
     if raw := s.get(17):
         held: dict[str, Any] = {}
-        start, _, end = raw.partition(d.message.repetition)[0].partition(d.message.component)
+        start, _, end = d.single(s, 17).partition(d.message.component)
         if start:
             put_time(d, s, 17, start, held, "start")
         if end.strip(d.message.component):
@@ -107,7 +107,7 @@ def _collected(d: Draft, s: Segment, specimen: Resource) -> None:
             collection["collectedPeriod"] = held
         if not collection:
             del specimen["collection"]
-    sites = {n: concept(d, s, n, s.get(n).partition(d.message.repetition)[0], 0, table)
+    sites = {n: concept(d, s, n, d.single(s, n), 0, table)
              for n, table in ((8, "0163"), (10, "0543")) if s.get(n)}  # fmt: skip
     site = sites.get(8) or sites.get(10)
     if site:
@@ -262,7 +262,7 @@ def _merge(d: Draft, s: Segment, request: Resource, fields: list[int]) -> None:
 def _old_fields(d: Draft, s: Segment, specimen: Resource) -> None:
     if (raw := s.get(9)) and (amount := quantity(d, s, 9, raw)):
         specimen.setdefault("collection", {}).setdefault("quantity", amount)
-    if (raw := s.get(10)) and (who := practitioner(d, s, 10, raw.partition(d.message.repetition)[0])):
+    if (raw := s.get(10)) and (who := practitioner(d, s, 10, d.single(s, 10))):
         specimen.setdefault("collection", {})["collector"] = who
     if raw := s.get(14):
         held: dict[str, Any] = {}
@@ -281,7 +281,7 @@ def _old_fields(d: Draft, s: Segment, specimen: Resource) -> None:
 def _source_field(d: Draft, s: Segment, raw: str, specimen: Resource) -> None:
     """OBR-15 (SPS): type, additives, text, body site, site modifier, collection modifier, role."""
     message = d.message
-    parts = raw.partition(message.repetition)[0].split(message.component)
+    parts = d.single(s, 15).split(message.component)
     if len(parts) > 2 and message.sub not in parts[0] and _is_system(d, parts[2]):
         # a coded value where an SPS belongs: type, its text and its system
         parts = [message.sub.join(part.rstrip(message.sub) for part in parts[:3]), "", "", *parts[3:]]

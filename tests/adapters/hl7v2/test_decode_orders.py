@@ -156,3 +156,12 @@ def test_an_answer_to_an_order_is_no_report() -> None:
     found = record(header("ORL^O22"), "MSA|AA|1", PID, "ORC|OK|P1|F1", "OBR|1|P1|F1|718-7^Hb^LN")
     assert only(found, "ServiceRequest")["status"] == "active"
     assert not every(found, "DiagnosticReport")
+
+
+def test_further_repetitions_of_what_has_room_for_one_are_listed() -> None:
+    orc = segment(
+        "ORC", f1="NW", f2="P1^EHR", f12=DOCTOR, f16="A^a^L~B^b^L", f21="North~Submitter", f24="1 A St^^X~2 B St^^Y"
+    )
+    obr = segment("OBR", f1="1", f2="P1^EHR", f4="718-7^Hb^LN", f10="8^Coll~9^Lector", f15="BLD")
+    found = record(header("OML^O21"), PID, orc, obr)
+    assert lost(found) == {"ORC[1]-16[2]", "ORC[1]-21[2]", "ORC[1]-24[2]", "OBR[1]-10[2]"}
