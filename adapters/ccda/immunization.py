@@ -154,6 +154,16 @@ def _refusals(d: Draft, node: Node) -> list[Resource]:
         shown = concept(d, inner.kid("code")) or concept(d, inner.kid("value"))
         if shown:
             found.append(shown)
+    for link, inner in list(nested(node)):
+        # C32 writes the reason as a problem act
+        if inner.tag == "act" and link.get("typeCode") == "RSON" and (shown := concept(d, inner.kid("code"))):
+            link.used = inner.used = True
+            status(inner)
+            found.append(shown)
+            for _, same in nested(inner):
+                repeated = same.kid("code")
+                if repeated is not None and repeated.get("code") in {c["code"] for c in shown.get("coding", ())}:
+                    repeated.used = True
     return found
 
 

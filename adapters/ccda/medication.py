@@ -184,7 +184,11 @@ def _parts(d: Draft, made: Resource, node: Node, given: Product) -> list[Resourc
 
 
 def _category(d: Draft, node: Node) -> list[Resource]:
-    """What kind of medication the sender's own code of the administration calls it."""
+    """What kind of medication it is called: prescribed or over the counter (C32), or by the sender's own code."""
+    for inner in take(node, "2.16.840.1.113883.3.88.11.83.8.1", codes=("73639000", "329505003")):
+        status(inner)
+        if sort := concept(d, inner.kid("code")):
+            return [sort]
     code = node.kid("code")
     if code is None or code.get("codeSystem") == "2.16.840.1.113883.6.96":
         return []

@@ -264,3 +264,20 @@ def test_the_parts_of_a_udi() -> None:
     assert device["udiCarrier"] == [{"deviceIdentifier": "00844588003288"}]
     assert device["serialNumber"] == "SN-9"
     assert device["safety"][0]["coding"][0]["code"] == "C113844"
+
+
+def test_a_refusal_as_c32_writes_it() -> None:
+    reason = (
+        '<entryRelationship typeCode="RSON"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.27"/>'
+        '<code code="PATOBJ" codeSystem="2.16.840.1.113883.11.19725" displayName="Patient objection"/><entryRelationship typeCode="SUBJ">'
+        '<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.28"/>'
+        '<code code="PATOBJ" codeSystem="2.16.840.1.113883.11.19725"/><statusCode code="completed"/></observation></entryRelationship></act></entryRelationship>'
+    )
+    raw = document(section("11369-6", vaccination(reason))).replace(
+        b'classCode="SBADM" moodCode="EVN"', b'classCode="SBADM" moodCode="EVN" negationInd="true"'
+    )
+    record = read(raw)
+    made = one(record, "Immunization")
+    assert made["status"] == "not-done"
+    assert made["statusReason"]["coding"][0]["code"] == "PATOBJ"
+    assert of(record, "Procedure") == of(record, "Condition") == []

@@ -175,3 +175,13 @@ def test_an_amount_keeps_the_digits_it_was_written_with() -> None:
 
     dose = made(drug('<doseQuantity value="2.50" unit="mg"/>'))["dosage"][0]["doseAndRate"][0]["doseQuantity"]
     assert b'"value":2.50' in dumps(dose)
+
+
+def test_prescribed_or_over_the_counter() -> None:
+    sort = (
+        '<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.3.88.11.83.8.1"/>'
+        '<code code="329505003" codeSystem="2.16.840.1.113883.6.96" displayName="Over the counter product"/></observation></entryRelationship>'
+    )
+    record = read(document(section("10160-0", drug(sort), '<content ID="m1">Amlodipine</content>')))
+    assert one(record, "MedicationStatement")["category"]["coding"][0]["code"] == "329505003"
+    assert of(record, "Observation") == []
