@@ -116,8 +116,8 @@ def _places(d: Draft, s: Segment, made: Resource) -> None:
                 shop["identifier"] = [{"value": code}]
             if s.get(31) and (address := xad(d, s, 31, s.get(31).partition(d.message.repetition)[0])):
                 shop["address"] = address
-            if s.get(34):
-                shop["telecom"] = telecoms(d, s, 34, s.get(34), "work")
+            if s.get(34) and (points := telecoms(d, s, 34, s.get(34), "work")):
+                shop["telecom"] = points
             made["destination"] = d.ref(shop)
             d.source(s, shop)
         else:

@@ -174,6 +174,8 @@ def _close(d: Draft, s: Segment, made: Resource) -> None:
         if shape.get(14):
             put_time(d, shape, 14, shape.get(14), one, "creation")
         made.setdefault("content", []).append({"attachment": one})
+    if made.get("context") == {}:
+        del made["context"]
     _presented(d, s, made)
     if (file := d.first(s.get(16))) and made["content"][0]["attachment"].setdefault("title", file) != file:
         made["identifier"] = [{"value": file}]  # a name by which the sender finds the document again

@@ -106,13 +106,18 @@ def numbered(d: Draft, s: Segment, entry: dict[str, Any], key: str) -> None:
     text = d.first(s.get(5))
     if text.isdigit() and int(text) > 0:
         entry[key + "PositiveInt"] = int(text)
+    elif shown := plain(d, s.get(5)):
+        entry[key + "String"] = shown
     else:
-        entry[key + "String"] = plain(d, s.get(5))
+        d.lose(s, 5)
 
 
 def series(d: Draft, s: Segment, entry: dict[str, Any]) -> bool:
     """The name of a series is words: a code beside them is listed. False where another name stands there already."""
     text = plain(d, s.get(5))
+    if not text:
+        d.lose(s, 5)
+        return True
     if entry.setdefault("series", text) != text:
         return False
     parts = d.parts(s.get(5).partition(d.message.repetition)[0])

@@ -347,5 +347,5 @@ def pharmacy(d: Draft, s: Segment, made: Resource, name: int, address: int, phon
         elif n == address:
             if place := xad(d, s, n, raw.partition(d.message.repetition)[0]):
                 shop["address"] = [place]
-        else:
-            shop["telecom"] = telecoms(d, s, n, raw, "work")
+        elif points := telecoms(d, s, n, raw, "work"):
+            shop["telecom"] = points

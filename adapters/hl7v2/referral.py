@@ -117,10 +117,8 @@ def prd(d: Draft, s: Segment) -> None:
         role["practitioner"] = d.ref(person)
         if roles:
             role["code"] = roles
-        if place:
-            role["location"] = [
-                {"type": "Location", "display": " ".join(t for p in d.parts(place) if (t := d.text(p)))}
-            ]
+        if shown := readable(d, place) if place else "":
+            role["location"] = [{"type": "Location", "display": shown}]
         for n, key in ((8, "start"), (9, "end")):
             if s.get(n):
                 held: dict[str, Any] = {}

@@ -71,6 +71,9 @@ def _put(d: Draft, s: Segment, target: Resource | None) -> None:
         into["site"].setdefault("coding", []).extend(modifier.get("coding", ()))
     elif s.get(6):
         d.lose(s, 6)
+    for key, nothing in (("dosage", {}), ("dosageInstruction", [{}])):
+        if target.get(key) == nothing:
+            del target[key]
     fill(d, s, target)
 
 

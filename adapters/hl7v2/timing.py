@@ -28,6 +28,10 @@ def _sharper(d: Draft, s: Segment, at: tuple[int, ...], known: dict[str, Any], m
             d.lose(s, 7 if end == "start" else 8) if s.name == "TQ1" else d.lose(s, at[0])
 
 
+_TIMED = frozenset(("ServiceRequest", "MedicationRequest", "MedicationDispense", "MedicationStatement"))
+"""What has room for when it is to be done; an administration or a vaccination has been done."""
+
+
 def dosage(order: Resource, which: int = 0) -> dict[str, Any]:
     """The Dosage of the first, second ... timing of a medication order."""
     slot = "dosage" if order["resourceType"] == "MedicationStatement" else "dosageInstruction"
@@ -108,6 +112,9 @@ def _priority(d: Draft, s: Segment, n: int, code: str, order: Resource, componen
 
 def of_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
     """ORC-7 or OBR-27 (TQ): quantity, interval, duration, start, end, priority, condition, text."""
+    if order["resourceType"] not in _TIMED:
+        d.lose(s, n)
+        return
     parts = raw.partition(d.message.repetition)[0].split(d.message.component)
     if d.message.repetition in raw:
         d.lose(s, n, 2)
@@ -190,6 +197,12 @@ def tq1(d: Draft, s: Segment) -> None:
 
 
 def put_tq1(d: Draft, s: Segment, order: Resource) -> None:
+    if order["resourceType"] not in _TIMED:
+        for n, raw in enumerate(s.fields):
+            if n > 1 and raw:
+                d.lose(s, n)
+        d.source(s, order)
+        return
     d.source(s, order)
     timing: dict[str, Any] = {}
     needed = False

@@ -35,7 +35,7 @@ def immunization(d: Draft, s: Segment) -> None:
     orc = d.now.pop("orc", None)
     placer, filler = numbers_of(d, orc, None, (0, 0))
     parts = [d.text(p) for p in d.parts(s.get(5).partition(d.message.repetition)[0])]
-    key_number = filler or placer
+    key_number = next(iter(listed(filler, placer)), None)
     patient = d.patient["reference"] if d.patient else d.control_id
     if key_number and key_number["value"] not in ("9999",):
         made = d.unique("Immunization", key_number.get("system") or d.scope, key_number["value"], parts[0])

@@ -107,6 +107,11 @@ def _education(d: Draft, s: Segment, code: str, made: Resource) -> None:
 
     R4 takes a string that identifies it: the code, with its words beside it.
     """
+    parts = d.parts(s.get(5).partition(d.message.repetition)[0])
+    named = [t for p in parts[:2] if (t := d.text(p))]
+    if not named:
+        d.lose(s, 5)
+        return
     sub = d.text(s.get(4))
     known = d.now.setdefault(("education", made["id"]), {})
     entry = known.get(sub)
@@ -116,8 +121,6 @@ def _education(d: Draft, s: Segment, code: str, made: Resource) -> None:
     if code in ("29768-9", "29769-7"):
         put_time(d, s, 5, s.get(5), entry, "publicationDate" if code == "29768-9" else "presentationDate")
     else:
-        parts = d.parts(s.get(5).partition(d.message.repetition)[0])
-        named = [t for p in parts[:2] if (t := d.text(p))]
         entry["documentType"] = named[0]
         if named[1:]:
             entry["_documentType"] = {"extension": [{"url": SENT_URL, "valueString": named[1]}]}

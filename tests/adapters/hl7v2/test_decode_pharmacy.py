@@ -200,3 +200,14 @@ def test_what_the_pharmacy_supplies_otherwise_is_listed_at_the_order() -> None:
     found = record(header("RDE^O11"), PID, ORC, rxo, rxe)
     assert only(found, "MedicationRequest")["dispenseRequest"]["quantity"]["value"] == 90
     assert lost(found) == {"RXO[1]-11"}
+
+
+def test_when_it_was_to_be_given_has_no_place_at_what_was_given() -> None:
+    found = record(header("RAS^O17"), PID, "ORC|RE|P1|||||1^BID^^^^^^With food", "RXA|0|1|20240305||1^Aspirin^L|1|TAB")
+    assert "dosageInstruction" not in only(found, "MedicationAdministration")
+    assert "ORC[1]-7" in lost(found)
+
+
+def test_an_empty_route_leaves_no_empty_dosage() -> None:
+    made = only(record(header("RDS^O13"), PID, ORC, "RXD|1|1^Aspirin^L|20240306", "RXR||^^"), "MedicationDispense")
+    assert "dosageInstruction" not in made
