@@ -17,6 +17,8 @@ from adapters.hl7v2.times import put_date, put_time, time_of
 from hie.fhir.ids import resource_id
 from hie.model import Resource
 
+LATEST = "2100"
+"""No year of birth lies behind it."""
 _RANK = {"MR": 0, "PI": 1, "PT": 2, "": 3, "PN": 4, "PE": 5, "U": 6, "MRN": 0}
 """Which identifier names the patient: the medical record number first, numbers of others (SS, DL, NH) last."""
 
@@ -138,6 +140,13 @@ def _numbers(d: Draft, s: Segment, known: list[dict[str, Any]]) -> None:
 def _birth(d: Draft, s: Segment, patient: Resource) -> None:
     if raw := s.get(7):
         put_date(d, s, 7, raw, patient, "birthDate")
+        born, told = patient.get("birthDate", ""), d.authored or d.occurred or LATEST
+        if born[:4] > LATEST:  # YYMMDD of an old sender read as YYYYMM, or a slip
+            del patient["birthDate"]
+            d.warn("time-invalid", s, 7, "a date of birth that cannot be")
+            d.lose(s, 7)
+        elif born[:4] > told[:4]:
+            d.warn("contradiction", s, 7, "a date of birth after the date of the message")
         text = d.first(raw)
         if "birthDate" in patient and text[8:12].isdigit() and text[8:14].strip("0"):
             exact = time_of(d, raw)

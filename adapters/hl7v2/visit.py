@@ -134,23 +134,21 @@ def _account(d: Draft, s: Segment, encounter: Resource) -> None:
         elif codes:
             d.lose(s, 20, rep)
         d.rest(s, 20, rep, parts, 1)
-    if (sent := d.first(s.get(41))) and d.patient:
+    balance = money(d, s, 46, s.get(46)) if s.get(46) else None
+    if balance is not None and d.patient:
         account = some_account(d)
+        amount = [{"url": "amount", "valueMoney": balance}]
+        account.setdefault("extension", []).append({"url": BALANCE, "extension": amount})
+    elif balance is not None:
+        d.lose(s, 46)
+    if (sent := d.first(s.get(41))) and account is not None:
         if status := _ACCOUNT.get(sent.upper()):
             account["status"] = status
         else:  # a site's own status stays at the element as the text that was sent
             account["_status"] = {"extension": [{"url": SENT_URL, "valueString": sent}]}
         d.rest(s, 41, 0, d.parts(s.get(41)), 1)
-    elif sent:
+    elif sent:  # an account of which only the status is known is none
         d.lose(s, 41)
-    if (raw := s.get(46)) and (balance := money(d, s, 46, raw)) is not None:
-        if d.patient:
-            account = some_account(d)
-            account.setdefault("extension", []).append(
-                {"url": BALANCE, "extension": [{"url": "amount", "valueMoney": balance}]}
-            )
-        else:
-            d.lose(s, 46)
     if account is not None:
         encounter["account"] = [d.ref(account)]
         d.source(s, account)

@@ -163,3 +163,9 @@ def test_an_amount_that_is_none_is_warned_about() -> None:
     found = record(header("DFT^P03"), PID, charge(n11="free"))
     assert "value-not-numeric" in codes(found)
     assert "FT1[1]-11" in lost(found)
+
+
+def test_an_account_of_which_only_a_status_is_known_is_none() -> None:
+    found = record(header("ADT^A01"), PID, VISIT + "|" * 22 + "ARRIVED")
+    assert not every(found, "Account")
+    assert "PV1-41" in lost(found)

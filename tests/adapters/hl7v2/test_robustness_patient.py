@@ -37,12 +37,20 @@ def test_a_birth_date_is_as_precise_as_it_was_sent(sent: str, meant: str) -> Non
     assert "_birthDate" not in only(found, "Patient")
 
 
-@pytest.mark.parametrize("sent", ["00000000", "00010101000000", "19790230", "19791301", "UNKNOWN", "4/12/1979"])
+@pytest.mark.parametrize(
+    "sent", ["00000000", "00010101000000", "19790230", "19791301", "UNKNOWN", "4/12/1979", "450102"]
+)
 def test_what_is_no_date_is_listed_and_warned_about(sent: str) -> None:
     found = record(header("ADT^A08"), PID.replace("19790412", sent))
     assert "birthDate" not in only(found, "Patient")
     assert "PID-7" in lost(found)
     assert "time-invalid" in codes(found)
+
+
+def test_a_birth_after_the_message_is_kept_and_flagged() -> None:
+    found = record(header("ADT^A08"), PID.replace("19790412", "20250101"))
+    assert only(found, "Patient")["birthDate"] == "2025-01-01"
+    assert ("contradiction", "PID-7") in {(w.code, w.where) for w in found.warnings}
 
 
 def test_a_time_of_birth_keeps_the_senders_odd_offset() -> None:
