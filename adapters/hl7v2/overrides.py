@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from adapters.hl7v2.codes import table_of
 from adapters.hl7v2.conversions import CONVERSIONS
 from adapters.hl7v2.reader import Message
 from adapters.hl7v2.rules import STRUCTURE, rows
@@ -262,7 +263,9 @@ def _field(place: str, target: str) -> tuple[str, str, str] | None:
         return _place(place, parts=3)
     if wrong := _place(place, parts=2):
         return wrong
-    conversion = how.split(" ")[0]
+    conversion, _, table = how.strip().partition(" ")
+    if conversion == "code" and not table_of(table.strip()):
+        return f"{table.strip()!r} is no table of codes", "unknown-table", "code and the HL7 table, such as code 0001"
     if conversion not in CONVERSIONS:
         if not conversion and "." not in element:
             return f"{target!r} is no rule", "bad-rule", f"an element and a conversion, or {STRUCTURE}"

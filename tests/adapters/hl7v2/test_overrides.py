@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def places(record: Record) -> list[str]:
         ("fields", "ZPI-3", "Patient.birthDate[] date", "unknown-element", "write birthDate"),
         ("fields", "ZPI-3", "Patient.identifier[] cxx", "unknown-conversion", "'cx'"),
         ("fields", "ZPI-3", "Patient.identifier[] xpn", "bad-rule", "cx"),
+        ("fields", "ZPI-3", "Patient.gender code", "unknown-table", "code 0001"),
+        ("fields", "ZPI-3", "Patient.gender code 9999", "unknown-table", "code 0001"),
         ("fields", "ZPI-3", "Patient", "bad-rule", "structure"),
         ("fields", "ZPI-3", "structur", "bad-rule", "structure"),
         ("fields", "MSH-2", "structure", "unknown-place", ""),
@@ -94,6 +97,12 @@ def test_the_shipped_tables_pass_the_same_check() -> None:
     ]
     assert wrong == []
     assert {row.how.split(" ")[0] for row in shipped} <= MAKES.keys()
+
+
+def test_the_page_names_every_conversion_and_what_it_makes() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operate" / "codes.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)[^|]*\| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    assert {name: kinds.replace(",", "") for name, kinds in rows} == MAKES
 
 
 PID = "PID|1||551^^^NORTH^MR||Fields^Ada||19800101|F"
