@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 _FIRST = re.compile(r"\[1\]")
+_PREFIX = re.compile(r"^\w+:")
 
 
 def _steps(where: str) -> tuple[str, ...]:
     """`OBX[7]-5[2].1` as steps of an address; an index of one says nothing more than none."""
     if where.startswith("/"):
-        return tuple(_FIRST.sub("", each) for each in where.strip("/").split("/"))
+        return tuple(_PREFIX.sub("", _FIRST.sub("", each)) for each in where.strip("/").split("/"))
     match = re.fullmatch(r"([A-Z0-9]{3})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?((?:\.\d+)*))?", where)
     if not match:
         return (where,)
@@ -33,5 +34,4 @@ class Spoken:
         steps = _steps(where)
         if steps in self.above:
             return True
-        short = [steps[:n] for n in range(1, len(steps))]
-        return any(each in self.places for each in short) or steps[:-1] in self.above
+        return any(steps[:n] in self.places for n in range(1, len(steps)))
