@@ -29,6 +29,8 @@ _KINDS = {
 
 def said(d: Draft) -> None:
     kind = d.event.partition("^")[0]
+    if d.event == "ADT^A20":  # the state of a bed
+        return
     for code, (kinds, text) in _KINDS.items():
         if kind in kinds:
             d.warnings.append(Warning(code, "MSH-9", text))
