@@ -69,6 +69,8 @@ def _more(d: Draft, s: Segment, n: int, part: str, rep: int, made: Resource) -> 
     found = concept(d, s, n, part, rep)
     if found is None:
         return
+    if "text" in found:  # a further name: the text is that of the drug's own field
+        found.setdefault("coding", []).append({"display": found.pop("text")})
     inner = held(made)
     code = inner.setdefault("code", {}) if inner is not None else made.setdefault("medicationCodeableConcept", {})
     if "extension" in code:

@@ -165,7 +165,9 @@ def _instruction(order: Resource, text: str, which: int = 0) -> None:
         known = order.get("patientInstruction")
         order["patientInstruction"] = f"{known}\n{text}" if known and known != text else text
     elif order["resourceType"].startswith("Medication"):
-        dosage(order, which).setdefault("text", text)
+        dose = dosage(order, which)
+        if text not in dose.get("text", "").split("\n"):
+            dose["text"] = f"{dose['text']}\n{text}" if "text" in dose else text
 
 
 def _conditional(order: Resource, condition: str, which: int = 0) -> None:

@@ -211,3 +211,12 @@ def test_when_it_was_to_be_given_has_no_place_at_what_was_given() -> None:
 def test_an_empty_route_leaves_no_empty_dosage() -> None:
     made = only(record(header("RDS^O13"), PID, ORC, "RXD|1|1^Aspirin^L|20240306", "RXR||^^"), "MedicationDispense")
     assert "dosageInstruction" not in made
+
+
+def test_further_names_and_instructions_stand_beside_the_first() -> None:
+    rxe = "RXE||1^Aspirin^L|1||TAB||^Take one" + "|" * 24 + "^Extra"
+    found = record(header("RDE^O11"), PID, ORC, rxe, "TQ1|1||BID||||||||Take with food")
+    made = only(found, "MedicationRequest")
+    assert "text" not in made["medicationCodeableConcept"]
+    assert {"display": "Extra"} in made["medicationCodeableConcept"]["coding"]
+    assert made["dosageInstruction"][0]["text"] == "Take one\nTake with food"
