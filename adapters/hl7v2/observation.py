@@ -162,6 +162,8 @@ def _status(d: Draft, s: Segment, observation: Resource) -> None:
 
 def _value(d: Draft, s: Segment, kind: str, raw: str, observation: Resource) -> None:
     made = value(d, s, kind, raw)
+    if not made and '""' in raw:
+        made = {"dataAbsentReason": {"coding": [{"system": _ABSENT, "code": "unknown"}]}}
     several = made.pop("several", None)
     if several is not None:
         observation["component"] = [{"code": observation["code"], **one} for one in several]

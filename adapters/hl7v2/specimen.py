@@ -76,18 +76,9 @@ def _pair(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> list[dict[str
 def _kind(d: Draft, s: Segment, specimen: Resource) -> None:
     if (raw := s.get(4)) and (kind := concept(d, s, 4, raw, 0, "0487")):
         specimen["type"] = kind
-    for rep, part in d.repeats(s.get(5)) if s.get(5) else ():
+    for rep, part in d.repeats(s.get(5)) if s.get(5) else ():  # a second coding of the type would say that it *is* this
         if modifier := concept(d, s, 5, part, rep, "0541"):
-            _join(d, s, 5, rep, specimen.setdefault("type", {}), modifier)
-
-
-def _join(d: Draft, s: Segment, n: int, rep: int, known: dict[str, Any], more: dict[str, Any]) -> None:
-    """A modifier joins the concept that it modifies: R4 has one element for both."""
-    for one in more.get("coding", ()):
-        if one not in known.setdefault("coding", []):
-            known["coding"].append(one)
-    if "text" in more and known.setdefault("text", more["text"]) != more["text"]:
-        d.lose(s, n, rep, 9)
+            specimen.setdefault("condition", []).append(modifier)
 
 
 def _collected(d: Draft, s: Segment, specimen: Resource) -> None:

@@ -30,6 +30,7 @@ def value(line: str, context: FeedContext | None = None) -> dict[str, Any]:
         ("OBX|1|CQ|1^x^LN||250^mL", {"valueQuantity": {"value": 250, "unit": "mL"}}),
         ("OBX|1|NR|1^x^LN||2^9", {"valueRange": {"low": {"value": 2}, "high": {"value": 9}}}),
         ("OBX|1||1^x^LN||1.1|mg/dL", {"valueQuantity": {"value": 1.1, "unit": "mg/dL"}}),
+        ('OBX|1|CE|1^x^LN||""^""', {"dataAbsentReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]}}),
         ('OBX|1|NM|1^x^LN||""', {"dataAbsentReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]}}),
         ("OBX|1|SN|1^x^LN||>=^90|%", {"valueQuantity": {"comparator": ">=", "value": 90, "unit": "%"}}),
         ("OBX|1|SN|1^x^LN||^1^:^64", {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 64}}}),
