@@ -15,7 +15,7 @@ from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
 from adapters.ccda.reaction import reaction, reactions, severity
-from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
+from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, silent, status, take
 from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -98,6 +98,9 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
             or inner.kid("participant") is not None
         ):
             link.used = True
+            if (act.null or inner.null) and not negated(inner) and silent(inner):
+                d.warn("no-information", inner, "a null allergy: nothing is known, which is not the same as none")
+                continue
             made += allergy(d, inner, section, act, state)
     code = act.kid("code")
     if code is not None and (made or code_of(code) in ("CONC", "48765-2")):

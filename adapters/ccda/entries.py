@@ -28,7 +28,7 @@ from adapters.ccda import (
 from adapters.ccda.coded import code_of
 from adapters.ccda.draft import Draft
 from adapters.ccda.media import media
-from adapters.ccda.statement import PLANNED, Section, is_a, templates
+from adapters.ccda.statement import PLANNED, Section, is_a, silent, templates
 from adapters.ccda.tree import Node
 
 Mapper = Callable[[Draft, Node, Section], list[str]]
@@ -84,7 +84,8 @@ def dispatch(d: Draft, node: Node, section: Section) -> list[str]:
     known = d.made.get(id(node))
     if known is not None:
         return list(known)
-    if node.null and _silent(node):
+    if node.null and silent(node) and (node.tag != "observation" or node.kid("value") is None):
+        # an observation may still say why it has no value
         d.warn("no-information", node, "a null entry: nothing is known, which is not the same as none")
         d.made[id(node)] = ()
         return []
@@ -92,24 +93,6 @@ def dispatch(d: Draft, node: Node, section: Section) -> list[str]:
     found = mapper(d, node, section)
     d.made[id(node)] = tuple(found)
     return found
-
-
-_UNSAYING = frozenset({"templateId", "statusCode", "id", "text"})
-"""Parts of an entry that say nothing about the patient by themselves."""
-
-
-def _silent(node: Node) -> bool:
-    """Whether a null statement holds no value anywhere: its own code only says what it would have been about. An
-    observation may still say why it has no value."""
-    if node.tag == "observation" and node.kid("value") is not None:
-        return False
-    return not any(
-        each.attrs.keys() & {"value", "code", "extension"} or (each.text and not each.text.isspace())
-        for part in node.kids
-        if part.tag not in _UNSAYING and part.tag != "code"
-        for each in part.walk()
-        if each.tag not in _UNSAYING
-    )
 
 
 def _by_template(node: Node, section: Section) -> Mapper | None:

@@ -11,7 +11,7 @@ from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, performers
 from adapters.ccda.quantities import quantity
-from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, status, take
+from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, silent, status, take
 from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
 from adapters.ccda.visit import visit
@@ -69,6 +69,9 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
             if is_a(inner, "64", "143"):
                 continue
             link.used = True
+            if (act.null or inner.null) and not negated(inner) and silent(inner):
+                d.warn("no-information", inner, "a null problem: nothing is known, which is not the same as none")
+                continue
             made += problem(d, inner, section, act, state, kind)
     code = act.kid("code")
     if code is not None and (made or codes_of(code) <= _ACTS):

@@ -57,6 +57,21 @@ def is_a(node: Node, *numbers: str) -> bool:
     return False
 
 
+_UNSAYING = frozenset({"templateId", "statusCode", "id", "text"})
+"""Parts of an entry that say nothing about the patient by themselves."""
+
+
+def silent(node: Node) -> bool:
+    """Whether a statement holds no value anywhere: its own code only says what it would have been about."""
+    return not any(
+        each.attrs.keys() & {"value", "code", "extension"} or (each.text and not each.text.isspace())
+        for part in node.kids
+        if part.tag not in _UNSAYING and part.tag != "code"
+        for each in part.walk()
+        if each.tag not in _UNSAYING
+    )
+
+
 def statement(link: Node) -> Node | None:
     """The statement inside an entry, entryRelationship or component."""
     for kid in link.kids:

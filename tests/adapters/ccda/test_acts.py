@@ -281,3 +281,17 @@ def test_a_refusal_as_c32_writes_it() -> None:
     assert made["status"] == "not-done"
     assert made["statusReason"]["coding"][0]["code"] == "PATOBJ"
     assert of(record, "Procedure") == of(record, "Condition") == []
+
+
+@pytest.mark.parametrize(("code", "act_template", "template"), [("48765-2", "30", "7"), ("11450-4", "3", "4")])
+def test_a_null_concern_with_a_null_observation_is_no_statement(code: str, act_template: str, template: str) -> None:
+    body = entry(
+        f'<act classCode="ACT" moodCode="EVN" nullFlavor="NI"><templateId root="2.16.840.1.113883.10.20.22.4.{act_template}"/><id nullFlavor="NI"/>'
+        '<code code="CONC" codeSystem="2.16.840.1.113883.5.6"/><statusCode code="active"/><entryRelationship typeCode="SUBJ">'
+        f'<observation classCode="OBS" moodCode="EVN" nullFlavor="NI"><templateId root="2.16.840.1.113883.10.20.22.4.{template}"/><id nullFlavor="NI"/>'
+        '<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/><effectiveTime nullFlavor="NI"/>'
+        '<value xsi:type="CD" nullFlavor="NI"/></observation></entryRelationship></act>'
+    )
+    record = read(document(section(code, body)))
+    assert of(record, "AllergyIntolerance") == of(record, "Condition") == []
+    assert "no-information" in codes(record)
