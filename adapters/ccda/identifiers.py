@@ -42,8 +42,11 @@ def identifier(d: Draft, node: Node) -> Resource | None:
             # neither OID nor UUID: an id of the sender's own making
             return {"value": root}
         system = d.system(root)
-        # the root of a known namespace says nothing without a value in it
-        return None if system.startswith(("http", "urn:hie")) else {"system": URI_SYSTEM, "value": system}
+        if system.startswith(("http", "urn:hie")):
+            # the root of a known namespace identifies nothing without a value in it
+            node.used = False
+            return None
+        return {"system": URI_SYSTEM, "value": system}
     made: Resource = {}
     if root not in _EMPTY:
         made["system"] = d.system(root)

@@ -194,6 +194,8 @@ def _ranges(d: Draft, node: Node) -> list[Resource]:
                 text = text or (shown or {}).get("text", "") or said
                 if shown and not text:
                     text = shown["coding"][0].get("display") or shown["coding"][0]["code"]
+                    # a range has no room for a code: its name is carried, the code is not
+                    value.used = text == shown["coding"][0]["code"]
         if text:
             one["text"] = text
         if not one:

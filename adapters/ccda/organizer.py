@@ -63,26 +63,19 @@ def panel(d: Draft, node: Node, section: Section) -> list[str]:
     code = concept(d, node.kid("code"))
     made["code"] = code or required(d, node.kid("code"))
     made["subject"] = refer(d.patient)
+    remarks = notes(d, node)
+    members, others = _members(d, node, section)
+    section.entries += others
+    said = text_of(d, node.kid("text")) if code and not members else ""
+    if not (said or remarks or (members and (code or ids))):
+        if code:
+            unread_code(node)
+        return members
     put_when(d, made, "effective", node.kid("effectiveTime"))
     writer, written = author(d, node)
     instant_or(d, made, "issued", written)
     put(made, performer=_people(d, node, section, writer))
-    put(made, note=notes(d, node))
-    members, others = _members(d, node, section)
-    if not members or not (code or ids):
-        if not members and code and (said := text_of(d, node.kid("text"))):
-            made["valueString"] = said
-        else:
-            if code:
-                unread_code(node)
-            for kid in node.kids:
-                if kid.tag in ("effectiveTime", "author", "performer"):
-                    for each in kid.walk():
-                        each.used = False
-            section.entries += others
-            return members
-    put(made, hasMember=[refer(each) for each in members])
-    section.entries += others
+    put(made, note=remarks, valueString=said, hasMember=[refer(each) for each in members])
     return [finish(d, node, made, ids)]
 
 

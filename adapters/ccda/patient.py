@@ -18,8 +18,8 @@ from hie.model import Resource
 _CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
 _GENDER = {"M": "male", "F": "female", "UN": "other", "O": "other", "OTH": "other", "UNK": "unknown", "U": "unknown"}
-_FLAVORS = {"ASKU": "asked but unknown", "UNK": "unknown", "NI": "NoInformation", "NASK": "not asked", "MSK": "masked"}
-"""Displays of HL7's NullFlavor code system."""
+_FLAVORS = {"ASKU": "asked but unknown", "UNK": "unknown"}
+"""Displays of HL7's NullFlavor code system for the flavors that US Core's race and ethnicity know."""
 _LANGUAGE = "urn:ietf:bcp:47"
 # the five race and two ethnicity categories of OMB; every other CDC code is a detailed one
 _OMB = frozenset({"1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5"})

@@ -49,7 +49,7 @@ def assigned(d: Draft, role: Node | None, alone: bool = False) -> Resource | Non
     if not named and device is None:
         # an id alone, or with an organisation
         for key in keys:
-            if key in d.people:
+            if key in d.people and not _elsewhere(d, role, d.people[key].partition("\x1f")[0]):
                 found = refer(*d.people[key].split("\x1f", 1))
                 d.made[id(role)] = (found["reference"], found.get("display", ""))
                 _complete(d, role, found)
@@ -98,6 +98,18 @@ def _person(d: Draft, role: Node, person: Node | None, named: list[Resource], id
     else:
         _job(d, role, refer(reference, shown), code)
     return refer(reference, shown)
+
+
+def _elsewhere(d: Draft, role: Node, reference: str) -> bool:
+    """Whether a role with a known id names another organisation than the one that is known: ids are reused."""
+    known = d.resources.get(reference, {})
+    if known.get("resourceType") not in ("PractitionerRole", "Organization"):
+        return False
+    behind = _organisations(d, role)
+    if not behind:
+        return False
+    mine = known.get("organization", {}) if known["resourceType"] == "PractitionerRole" else {"reference": reference}
+    return bool(mine) and mine.get("reference") != behind.get("reference")
 
 
 def _related(role: Node) -> bool:

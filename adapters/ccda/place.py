@@ -70,10 +70,7 @@ class Places:
         if known is not None:
             return known
         parent = node.parent
-        if parent is None:
-            made = f"/{node.tag}"
-        else:
-            made = f"{self.path(parent)}/{self._step(node, parent)}"
+        made = f"/{node.tag}" if parent is None else f"{self.path(parent)}/{self._step(node, parent)}"
         self._known[id(node)] = made
         return made
 

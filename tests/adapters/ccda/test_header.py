@@ -134,3 +134,39 @@ def test_one_id_for_two_clinicians_does_not_make_them_one() -> None:
     assert sorted(p["name"][0]["family"] for p in of(record, "Practitioner")) == ["Holm", "Tarrant"]
     assert [a["display"] for a in one(record, "Composition")["author"]] == ["Ivo Tarrant", "Greta Holm"]
     assert "id-reused" in [w.code for w in record.warnings]
+
+
+def test_one_id_for_two_organisations_does_not_make_them_one() -> None:
+    from tests.adapters.ccda.document import entry, section
+
+    def done(number: int, clinic: str) -> str:
+        return entry(
+            f'<procedure classCode="PROC" moodCode="EVN"><id root="1.2.7" extension="{number}"/><code code="7324600{number}" codeSystem="2.16.840.1.113883.6.96"/>'
+            '<statusCode code="completed"/><performer><assignedEntity><id root="1.2.8" extension="1234"/>'
+            f'<representedOrganization><id root="1.2.9.{number}"/><name>{clinic}</name></representedOrganization></assignedEntity></performer></procedure>'
+        )
+
+    record = read(document(section("47519-4", done(1, "East Clinic") + done(2, "West Clinic"))))
+    actors = [each["performer"][0]["actor"]["display"] for each in of(record, "Procedure")]
+    assert actors == ["East Clinic", "West Clinic"]
+
+
+def test_who_is_named_twice_is_one() -> None:
+    without_id = AUTHOR.replace('<id root="2.16.840.1.113883.4.6" extension="1999999984"/>', '<id nullFlavor="NI"/>')
+    recipient = without_id.replace("author>", "legalAuthenticator>").replace("assignedAuthor", "assignedEntity")
+    record = read(document(header=recipient))
+    (who,) = of(record, "Practitioner")
+    assert one(record, "Composition")["attester"][0]["party"]["reference"] == f"Practitioner/{who['id']}"
+    assert [each["name"] for each in of(record, "Organization")] == ["Lakeside Clinic"]
+
+
+def test_an_emergency_contact_and_a_primary_care_provider_are_what_they_are() -> None:
+    pcp = (
+        '<participant typeCode="IND"><functionCode code="PCP" codeSystem="2.16.840.1.113883.5.88"/><associatedEntity classCode="PROV">'
+        '<id root="1.9" extension="D"/><associatedPerson><name><given>Mo</given><family>Lie</family></name></associatedPerson></associatedEntity></participant>'
+    )
+    record = read(document(header=REST + pcp))
+    (mother,) = [each for each in of(record, "RelatedPerson") if each["name"][0]["family"] == "Sund"]
+    assert [each["coding"][0]["code"] for each in mother["relationship"]] == ["MTH", "ECON"]
+    assert one(record, "Patient")["generalPractitioner"][0]["display"] == "Mo Lie"
+    assert record.unmapped == ()
