@@ -47,6 +47,8 @@ class Body:
     outer: Resource
     warnings: list[Warning] = field(default_factory=list)
     lines: list[int] | None = None
+    deep: bool = False
+    """Something in it may be nested deeper than a resource may be."""
 
 
 def parsed(raw: bytes) -> Resource:
@@ -71,7 +73,7 @@ def opened(raw: bytes) -> Body:
         raise Rejected("the body is nested too deeply", code="fhir-depth", ack="AR", err=207, hint=HINT)
     if exact or _ZERO.search(body):
         outer = digits.loads(body)
-    found = Body(_typed(outer))
+    found = Body(_typed(outer), deep=depth > DEEPEST)
     if body.count(b'":') - body.count(b'\\":') != keys and len(_KEY.findall(body)) > keys:
         found.outer = json.loads(body, parse_float=digits.number, parse_int=digits.whole, object_pairs_hook=_pairs)
     return found
@@ -108,7 +110,7 @@ def _tolerant(body: bytes) -> Body:
         warnings.append(
             Warning("fhir-json", outer["resourceType"], "the body is not quite JSON: it was read leniently")
         )
-    return Body(outer, warnings)
+    return Body(outer, warnings, deep=True)
 
 
 def _loose(text: str, odd: list[str]) -> Any:
@@ -166,7 +168,7 @@ def _lines(text: str, warnings: list[Warning]) -> Body:
             break
     if not read or len(entries) < 2:
         raise Rejected("the body is not JSON", code="fhir-json", ack="AR", err=207, hint=HINT)
-    return Body({"resourceType": "Bundle", "type": "collection", "entry": entries}, warnings, numbers)
+    return Body({"resourceType": "Bundle", "type": "collection", "entry": entries}, warnings, numbers, True)
 
 
 def _decoded(body: bytes, warnings: list[Warning]) -> str:

@@ -19,6 +19,8 @@ from adapters.fhir.references import Ids, base_of
 from adapters.fhir.subjects import with_named
 from hie.codes.translated import translated
 from hie.errors import DecodeError, Rejected
+from hie.fhir.repair import sound
+from hie.fhir.validate import valid
 from hie.model import FeedContext, Keys, Record, Resource, Source, Unmapped, Warning
 
 __all__ = ["decode", "peek"]
@@ -87,6 +89,16 @@ def _record(
             warnings.append(Warning("fhir-cut", f"{entry.where}.{place}", "a reference leaves this patient's record"))
             unmapped.append(Unmapped(f"{entry.where}.{place}", cut.count(place)))
         unmapped.extend(Unmapped(f"{entry.where}.{place}", lost.count(place)) for place in dict.fromkeys(lost))
+    if not valid(resources):
+        # what only the rewriting brought to light; nothing that R4 does not allow leaves a decoder
+        resources, found_bad = sound(resources)
+        places = dict(sources)
+        for issue in found_bad:
+            where = f"{places[issue.reference]}.{'.'.join(str(p) for p in issue.path if isinstance(p, str))}"
+            warnings.append(Warning("fhir-value", where, "the value has no meaning in R4 at this place"))
+            unmapped.append(Unmapped(where, 1))
+        kept = {f"{r['resourceType']}/{r['id']}" for r in resources}
+        sources = [source for source in sources if source.reference in kept]
     return Record(
         index=index,
         event=keys.event,

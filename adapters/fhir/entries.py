@@ -52,6 +52,7 @@ class Input:
 
     outer: Resource
     zone: str | None = None
+    deep: bool = False
     entries: list[Entry] = field(default_factory=list)
     warnings: list[Warning] = field(default_factory=list)
     unmapped: list[Unmapped] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Input:
 def read(body: Body, zone: str | None = None) -> Input:
     """Resources in order, those that cannot be understood safely left out and named in `unmapped` and `warnings`."""
     outer = body.outer
-    found = Input(outer, zone, warnings=list(body.warnings))
+    found = Input(outer, zone, body.deep, warnings=list(body.warnings))
     if outer["resourceType"] == "Bundle":
         _bundle(found, outer, "Bundle", body.lines, 0)
     elif outer["resourceType"] == "Parameters":
@@ -169,7 +170,7 @@ def _take(found: Input, where: str, full_url: str, resource: Resource, depth: in
         return _leave(found, where, "fhir-type", "this type of resource is not taken, or not of R4 (4.0.1)", resource)
     if any(isinstance(resource.get(name), shape) for name, shape in _R5_SHAPES.get(kind, ())):
         return _leave(found, where, "fhir-version", "the resource is not R4 (4.0.1) and would be misread", resource)
-    if measured(resource)[1] > DEEPEST:
+    if found.deep and measured(resource)[1] > DEEPEST:
         return _leave(found, where, "fhir-depth", f"the resource is nested deeper than {DEEPEST}", resource)
     cleaner = Cleaner()
     clean = cleaner.clean(resource, where)

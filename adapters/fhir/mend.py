@@ -33,7 +33,7 @@ class Everything(frozenset[str]):
     """Known references: all. Whether one resolves is seen when the record is put together."""
 
     def __contains__(self, reference: object) -> bool:
-        return isinstance(reference, str) and bool(reference)
+        return isinstance(reference, str) and bool(reference) and reference.isprintable()
 
 
 ALL = Everything()

@@ -124,6 +124,8 @@ class Ids:
         cut: list[str] = []
         lost: list[str] = []
         made: Resource = self._walk(entry, entry.resource, "", allowed, cut, lost)
+        inside = {f"#{c.get('id')}" for c in made.get("contained", ())}
+        _within(made, "", inside | {"#"}, lost)
         sent = made.get("id")
         made["id"] = self._new[id(entry)]
         if isinstance(sent, str) and not self._keeps_sent_id(entry, made, sent):
@@ -197,6 +199,23 @@ class Ids:
         else:
             del made["url"]
             cut.append(f"{path}.url")
+
+
+def _within(value: Any, path: str, inside: set[str], lost: list[str]) -> None:
+    """Takes away references to contained resources that are not there."""
+    for item in value if isinstance(value, list) else ():
+        _within(item, path, inside, lost)
+    if not isinstance(value, dict):
+        return
+    reference = value.get("reference")
+    if isinstance(reference, str) and reference[:1] == "#" and reference not in inside and value.keys() <= _REFERENCE:
+        del value["reference"]
+        lost.append(f"{path}.reference")
+        if not value:
+            value["extension"] = [{"url": ABSENT, "valueCode": "unknown"}]
+    for name, item in value.items():
+        if isinstance(item, dict | list):
+            _within(item, f"{path}.{name}" if path else name, inside, lost)
 
 
 def _own(scope: str, entry: Entry, base: str, used: set[str]) -> str:

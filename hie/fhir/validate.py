@@ -255,7 +255,7 @@ def _step(made: Type, key: str) -> Step | None:
 
 def _resource(value: Any, known: frozenset[str]) -> bool:
     kind = value.get("resourceType") if type(value) is dict else None
-    return type(kind) is str and (kind not in types() or _check(kind)(value, known))
+    return type(kind) is str and kind in types() and _check(kind)(value, known)
 
 
 def _refuse(value: Any) -> bool:
@@ -263,7 +263,7 @@ def _refuse(value: Any) -> bool:
 
 
 def _elsewhere(value: Any) -> bool:
-    return type(value) is str and (value[:1] == "#" or value[:4] in ("http", "urn:"))
+    return type(value) is str and (value[:1] == "#" or value[:4] in ("http", "urn:")) and value.isprintable()
 
 
 def _resolves(value: Any, known: frozenset[str]) -> bool:
@@ -351,6 +351,10 @@ def _item(
         elif element.codes is not None and value not in element.codes:
             yield path, "code-not-in-binding"
     elif element.kind == "Resource":
-        yield from _walk(value, str(value.get("resourceType")) if type(value) is dict else "None", path, known)
+        kind = value.get("resourceType") if type(value) is dict else None
+        if type(kind) is str and kind in types():
+            yield from _walk(value, kind, path, known)
+        else:
+            yield path, "no-resource-type"
     else:
         yield from _walk(value, element.kind, path, known)

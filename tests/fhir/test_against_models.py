@@ -54,7 +54,7 @@ def damaged(random: Random, made: dict[str, Any]) -> None:
 def allowed(made: dict[str, Any]) -> bool:
     try:
         get_fhir_model_class(made["resourceType"]).model_validate_json(digits.dumps(made))
-    except ValueError:
+    except (ValueError, TypeError):  # a list where an address belongs is a TypeError of theirs
         return False
     return True
 
