@@ -290,3 +290,9 @@ def test_what_an_app_sends_as_a_list_with_gaps_keeps_its_places() -> None:
     [record] = records({**PATIENT, "name": [name]})
     assert one(record, "Patient")["name"] == [name]
     assert not record.warnings
+
+
+def test_a_local_reference_to_nothing_goes_with_a_word() -> None:
+    [record] = records(bundle(PATIENT, {**GLUCOSE, "performer": [{"reference": "#gone", "display": "Lab"}]}))
+    assert one(record, "Observation")["performer"] == [{"display": "Lab"}]
+    assert "Bundle.entry[1].performer.reference" in {u.where for u in record.unmapped}
