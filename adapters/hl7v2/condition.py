@@ -31,6 +31,8 @@ _CONFIRMED = {"CONFIRMED": "confirmed", "C": "confirmed", "PROVISIONAL": "provis
               "REFUTED": "refuted", "UNCONFIRMED": "unconfirmed", "SUSPECTED": "unconfirmed"}  # fmt: skip
 
 
+_ACTIONS = ("", "A", "U", "X", "S")
+"""Table 0206: added, updated, unchanged, a whole list: how a list is kept, not what it says."""
 _FUNCTIONS = (
     (11, {"system": THO + "v3-ParticipationFunction", "code": "PRISURG"}),
     (8, {"system": THO + "v3-ParticipationFunction", "code": "ANEST"}),
@@ -99,8 +101,10 @@ def dg1(d: Draft, s: Segment) -> None:
         restrict(d, made, "R" if flag == "Y" else "N")
     elif flag:
         d.lose(s, 18)
-    if d.first(s.get(21)).upper() == "D":
+    if (action := d.first(s.get(21)).upper()) == "D":
         made["verificationStatus"] = {"coding": [{"system": VERIFICATION, "code": "entered-in-error"}]}
+    elif action not in _ACTIONS:
+        d.lose(s, 21)
     fill(d, s, made)
 
 
@@ -178,7 +182,10 @@ def pr1(d: Draft, s: Segment) -> None:
     made = d.unique(
         "Procedure", d.scope, d.patient["reference"] if d.patient else d.control_id, name, d.first(s.get(5))
     )
-    made["status"] = "entered-in-error" if d.first(s.get(20)).upper() == "D" else "unknown"
+    action = d.first(s.get(20)).upper()
+    made["status"] = "entered-in-error" if action == "D" else "unknown"
+    if action not in ("D", *_ACTIONS):
+        d.lose(s, 20)
     made["code"] = code
     made["subject"] = dict(d.patient) if d.patient else d.nobody()
     if encounter is not None:

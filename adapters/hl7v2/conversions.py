@@ -173,6 +173,10 @@ def _code(path: str, argument: str) -> Put:
             node = walk(resource, steps)
             if value is not None and node.setdefault(key, value) != value:
                 d.lose(s, n, rep)
+            elif value is not None and d.message.component in part:
+                words = d.text(part.split(d.message.component)[1])
+                if words and words.lower() != value:
+                    node["_" + key] = {"extension": [{"url": times.SENT_URL, "valueString": words}]}
             elif value is None and key not in node and (sent := d.first(part)):
                 node["_" + key] = {"extension": [{"url": times.SENT_URL, "valueString": sent}]}
 
