@@ -196,8 +196,8 @@ def _presented(d: Draft, s: Segment, made: Resource) -> None:
         if presentation and not shown:
             d.lose(s, 3)
         return
-    kinds = {c["attachment"].get("contentType", "").partition(";")[0].partition("/")[0] for c in made["content"]}
-    if s.get(3) and not kinds & {shown.partition("/")[0], presentation.lower()}:
+    kinds = {c["attachment"].get("contentType", "").partition(";")[0] for c in made["content"]}
+    if s.get(3) and shown not in kinds and presentation.lower() not in {kind.partition("/")[0] for kind in kinds}:
         d.lose(s, 3)
 
 

@@ -34,6 +34,7 @@ def about_vaccine(d: Draft, s: Segment, made: Resource) -> bool:
         return True
     mine = codes.get(d.text(s.get(4)), set())
     value = concept(d, s, 5, s.get(5).partition(d.message.repetition)[0])
+    coded = False  # by a system that a string cannot say: then it is an Observation too
     if code == "64994-7" and value:
         made.setdefault("programEligibility", []).append(value)
     elif code == "30963-3" and value and "fundingSource" not in made:
@@ -46,6 +47,7 @@ def about_vaccine(d: Draft, s: Segment, made: Resource) -> bool:
         if code in ("29768-9", "29769-7") and not fhir_time_of(d, s.get(5)):
             return False
         _education(d, s, code, made)
+        coded = code not in ("29768-9", "29769-7") and any(d.text(p) for p in d.parts(s.get(5))[2:])
     elif code in _PROTOCOL or (code in _TYPES and mine & _PROTOCOL):
         if not _protocol(d, s, code, value, made):
             return False
@@ -56,7 +58,7 @@ def about_vaccine(d: Draft, s: Segment, made: Resource) -> bool:
         return False
     d.owner = made
     d.source(s, made)
-    return not _more(d, s, made)
+    return not (coded or _more(d, s, made))
 
 
 def _more(d: Draft, s: Segment, made: Resource) -> bool:
@@ -124,7 +126,6 @@ def _education(d: Draft, s: Segment, code: str, made: Resource) -> None:
         entry["documentType"] = named[0]
         if named[1:]:
             entry["_documentType"] = {"extension": [{"url": SENT_URL, "valueString": named[1]}]}
-        d.rest(s, 5, 0, ["", "", *parts[2:]], 2)
 
 
 def _protocol(d: Draft, s: Segment, code: str, value: dict[str, Any] | None, made: Resource) -> bool:
