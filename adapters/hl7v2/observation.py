@@ -21,7 +21,7 @@ from adapters.hl7v2.performer import performing, producer_of
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_time
-from adapters.hl7v2.vaccine import about_vaccine
+from adapters.hl7v2.vaccine_facts import about_vaccine
 from adapters.hl7v2.values import ATTACHED, range_of, type_of, value
 from hie.model import Resource
 

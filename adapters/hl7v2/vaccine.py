@@ -17,8 +17,6 @@ from adapters.hl7v2.parties import location, practitioner
 from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import fhir_time_of, put_date, put_time
-from adapters.hl7v2.vaccine_facts import about_vaccine as about_vaccine
-from adapters.hl7v2.vaccine_facts import close as close
 from hie.model import Resource
 
 _ROLE = "http://terminology.hl7.org/CodeSystem/v2-0443"

@@ -38,7 +38,7 @@ from adapters.hl7v2 import (
     specimen,
     study,
     timing,
-    vaccine,
+    vaccine_facts,
     visit,
 )
 from adapters.hl7v2.draft import Draft
@@ -97,6 +97,6 @@ def finish(d: Draft) -> None:
     while d.later:
         d.later.pop(0)()
     specimen.untie(d)
-    vaccine.close(d)
+    vaccine_facts.close(d)
     if d.now.get("patient") is None:
         nobody.said(d)
