@@ -54,6 +54,8 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
     if kind == "RP":
         if found := media_type(d.text(parts[2]), d.text(parts[3])):
             made["contentType"] = found
+            if (sub := d.text(parts[3])) and media_type("", sub) != found and sub.lower() not in found:
+                d.lose(s, 5, rep, 4)
         elif d.text(parts[2]) or d.text(parts[3]):
             d.lose(s, 5, rep, 3)
         url = d.text(parts[0])

@@ -30,7 +30,6 @@ TIME_WORDS = {
     }.items()
     for word in words.split()
 }  # fmt: skip
-_MINUTES = {"min": 1, "h": 60, "d": 1440}
 _EVENTS = frozenset(("HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"))
 _CLOCKS = re.compile(r"(?:[0-2]\d[0-5]\d)(?:\W[0-2]\d[0-5]\d)*\Z")
 _DURATION = re.compile(r"([SMHDWL])(\d+)\Z")
@@ -100,8 +99,10 @@ def _repeated(d: Draft, s: Segment, n: int, pieces: list[str], timing: dict[str,
     if event in _EVENTS:
         repeat["when"] = [event]
         offset, unit = number(d.text(pieces[8])), unit_of_time(d.text(pieces[9].partition(d.message.sub)[0]))
-        if isinstance(offset, int) and offset > 0 and unit in _MINUTES:
-            repeat["offset"] = offset * _MINUTES[unit]
+        if (
+            isinstance(offset, int) and offset > 0 and unit == "min"
+        ):  # R4 has minutes: another unit is listed, not reckoned
+            repeat["offset"] = offset
         elif pieces[8]:
             d.lose(s, n, 0, 9)
     elif event:

@@ -107,7 +107,8 @@ def _priority(d: Draft, s: Segment, n: int, code: str, order: Resource, componen
     if found is None or order["resourceType"] not in ("ServiceRequest", "MedicationRequest"):
         d.lose(s, n, 0, component)
     else:
-        order.setdefault("priority", found[1])
+        if order.setdefault("priority", found[1]) != found[1]:
+            d.lose(s, n, 0, component)
 
 
 def of_order(d: Draft, s: Segment, n: int, raw: str, order: Resource) -> None:
