@@ -94,7 +94,7 @@ def test_guessing_is_slowed_down(region: Region) -> None:
 
 def test_errors_have_the_form_of_their_place(region: Region) -> None:
     with region.client(user="petra") as client:
-        fhir = client.get("/fhir/Nothing")
+        fhir = client.get("/fhir/Nothing/at/all")
         assert fhir.status_code == 404
         assert fhir.json()["resourceType"] == "OperationOutcome"
         assert fhir.json()["issue"][0]["code"] == "not-found"

@@ -149,7 +149,7 @@ def test_only_a_feed_that_takes_fhir_may(region: Region) -> None:
     assert send(region, "/fhir/Consent", {"resourceType": "Consent"}).status_code == 403
     id = send(region, "/fhir/Patient", PATIENT).headers["x-message-id"]
     with region.client("north") as client:
-        assert client.get(f"/fhir/_async/{id}").status_code == 404
+        assert client.get(f"/fhir/_async/{id}").status_code == 403
     with region.client("app") as client:
         for unknown in ("20200101-1", "nonsense", "x" * 40):
             assert client.get(f"/fhir/_async/{unknown}").status_code == 404

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from hie.access.roles import Principal
 from hie.api.answer import fhir_response
 from hie.api.fhir import outcome
+from hie.api.fhir.submit import feed_of
 from hie.errors import NotFound
 from hie.model import MessageOutcome, Resource
 from hie.outcomes import MESSAGE_REASONS
@@ -27,13 +28,13 @@ _RESPONSES = {"transaction": "transaction-response", "batch": "batch-response"}
 
 
 async def progress(request: Request, who: Principal) -> Response:
-    node = services.of(request)
+    node, feed = services.of(request), feed_of(request, who)
     id = request.path_params["id"]
     try:
         entry = await run_in_threadpool(node.raw, id)
     except ValueError:
         raise NotFound("there is no such message") from None
-    if entry.envelope.feed != who.feed:
+    if entry.envelope.feed != feed.name:
         raise NotFound("there is no such message")
     found = await node.query(lambda connection: _read(connection, id))
     if found is None:

@@ -58,12 +58,14 @@ async def root(request: Request, who: Principal) -> Response:
 
 
 async def create(request: Request, who: Principal) -> Response:
+    feed_of(request, who)
     kind = _kind(request)
     criterion = request.headers.get("if-none-exist", "")
     return await _submit(request, who, kind, "", criterion)
 
 
 async def update(request: Request, who: Principal) -> Response:
+    feed_of(request, who)
     kind, id = _kind(request), request.path_params["id"]
     if not _ID.match(id):
         raise NotFound("this is no id")
@@ -83,7 +85,7 @@ def _kind(request: Request) -> str:
 
 async def _submit(request: Request, who: Principal, kind: str, id: str, criterion: str = "") -> Response:
     node = services.of(request)
-    feed = _feed(request, who)
+    feed = feed_of(request, who)
     _expect(request)
     prefer = _prefer(request)
     raw = await body.read(request, node.settings.http.max_body, node.budget)
@@ -109,7 +111,8 @@ async def _submit(request: Request, who: Principal, kind: str, id: str, criterio
     return _answered(request, examined, receipt, prefer)
 
 
-def _feed(request: Request, who: Principal) -> Feed:
+def feed_of(request: Request, who: Principal) -> Feed:
+    """The feed of the caller's credential. Raises AccessDenied where that takes no FHIR over HTTP."""
     feed = services.of(request).feed(who.feed)
     if feed is None or feed.kind != "http" or feed.format != "fhir":
         raise AccessDenied("this credential is for a feed that does not take FHIR over HTTP", code="not-allowed")
