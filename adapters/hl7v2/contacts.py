@@ -83,10 +83,11 @@ def _flags(d: Draft, s: Segment, n: int, parts: list[str], rep: int, made: dict[
         value = d.text(parts[at])
         if not value:
             continue
-        if at == 15 and value in ("Y", "1"):
-            made["use"] = "temp"
-        elif at == 16 and value in ("Y", "1"):
-            made["use"] = "old"
+        if at in (15, 16) and value in ("Y", "1"):
+            use = "temp" if at == 15 else "old"
+            if made.get("use", use) != use:  # R4 has one use: temporary or bad says more than home
+                d.lose(s, n, rep, 7)
+            made["use"] = use
         elif at == 19:
             made["text"] = value
         elif at not in (15, 16, 18):
