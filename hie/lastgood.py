@@ -32,8 +32,8 @@ def keep(settings: Settings) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     body = settings.model_dump(mode="json")
     kept = set()
-    for place, file in (*referenced.rosters(settings), *referenced.code_tables(settings)):
-        kind = "roster" if place[-1] == "roster" else "codes"
+    for place, file in referenced.files(settings):
+        kind = place[-1] if isinstance(place[-1], str) else "codes"
         kept.add(name := f"{kind}-{settings.digest(place)[:32]}")
         _copy([file], folder / name)
         referenced.put(body, place, str(folder / name / file.name))

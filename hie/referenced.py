@@ -63,9 +63,16 @@ def profiles(settings: Settings) -> Iterator[tuple[Place, Path]]:
             yield ("feeds", i, "profile"), settings.directory / feed.profile
 
 
+def files(settings: Settings) -> Iterator[tuple[Place, Path]]:
+    """Each file that a setting names by itself; a policy's are several."""
+    yield from rosters(settings)
+    yield from code_tables(settings)
+    yield from profiles(settings)
+
+
 def digests(settings: Settings) -> dict[Place, str]:
     """Place -> digest of what the files there hold now (hex), `UNREADABLE` where one cannot be read."""
-    found = {place: _digest([file]) for place, file in (*rosters(settings), *code_tables(settings))}
+    found = {place: _digest([file]) for place, file in files(settings)}
     if policies := policy_files(settings):
         found["jurisdiction",] = _digest(policies)
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hie import lastgood, settings
 from tests.databases import Database
 from tests.node import Site
 
@@ -57,3 +58,35 @@ def test_reports_and_refusals(site: Site) -> None:
     assert "1  error    PID-7.1      [value-form, HL7 2.5.1]" in lines
     assert "3  note     ZPI          [segment-local, HL7 2.5.1]" in lines
     assert "river, sender ADT/RIVER: 1 message examined" in lines  # what was refused lies in quarantine with its reason
+
+
+def test_a_profile_belongs_to_the_version_of_the_configuration(tmp_path: Path) -> None:
+    """Hashed by what it holds, refused with file and line, kept with the last good one."""
+    file, config = tmp_path / "river.yaml", tmp_path / "hie.yaml"
+    file.write_text(PROFILE)
+    config.write_text(
+        "participants: [{name: p}]\nfeeds:\n"
+        "  - {name: f, participant: p, source: {kind: http}, conformance: strict, profile: river.yaml}\n"
+    )
+    first = settings.load(config)
+    file.write_text(PROFILE.replace("R}", "RE}"))
+    second = settings.load(config)
+    assert first.hash != second.hash
+    second.var.mkdir()
+    lastgood.keep(second)
+    file.write_text("profile: x\nfeilds: {}\n")
+    (error,) = settings.problems(config)[1]
+    assert (error.code, error.file, error.line) == ("unknown-key", str(file), 2)
+    kept = lastgood.load(second.var)
+    assert kept.hash == second.hash
+    required = kept.dialects.context("f").required
+    assert required is not None
+    assert required.rules[0].usage == "RE"
+
+
+def test_strict_needs_a_profile(tmp_path: Path) -> None:
+    config = tmp_path / "hie.yaml"
+    config.write_text(
+        "participants: [{name: p}]\nfeeds:\n  - {name: f, participant: p, source: {kind: http}, conformance: strict}\n"
+    )
+    assert [(e.code, e.line) for e in settings.problems(config)[1]] == [("strict-needs-profile", 3)]
