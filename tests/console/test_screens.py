@@ -28,6 +28,7 @@ PAGES = {
     "deadletters": "/console/deadletters?subscriber=county-ed&reason=refused",
     "confirm": "/console/deadletters/ask",
     "quarantine": "/console/quarantine",
+    "codes": "/console/codes",
     "repairs": "/console/quarantine/release",
     "audit": "/console/audit",
     "settings": "/console/settings",
