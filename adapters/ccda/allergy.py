@@ -13,9 +13,23 @@ from adapters.ccda.coded import code_of, codes_of, concept, fixed, named
 from adapters.ccda.contact import organisation_name
 from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.people import assigned, author, performers, uncredited
 from adapters.ccda.reaction import reaction, reactions, severity
-from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, silent, status, take
+from adapters.ccda.statement import (
+    Section,
+    begin,
+    finish,
+    fixed_code,
+    is_a,
+    negated,
+    nested,
+    notes,
+    rest,
+    settled,
+    silent,
+    status,
+    take,
+)
 from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -94,7 +108,7 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
     for link, inner in list(nested(act)):
         if inner.tag == "observation" and (
             is_a(inner, "7", "2.16.840.1.113883.10.20.1.18")
-            or link.get("typeCode") == "SUBJ"
+            or (link.get("typeCode") == "SUBJ" and not is_a(inner, "8", "28", "64", "145"))
             or inner.kid("participant") is not None
         ):
             link.used = True
@@ -102,9 +116,7 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
                 d.warn("no-information", inner, "a null allergy: nothing is known, which is not the same as none")
                 continue
             made += allergy(d, inner, section, act, state)
-    code = act.kid("code")
-    if code is not None and (made or code_of(code) in ("CONC", "48765-2")):
-        code.used = True
+    fixed_code(act, "CONC", "48765-2")
     section.entries += rest(d, act, section)
     if not made and act.null:
         d.warn("no-information", act, "a null allergy entry: nothing is known, which is not the same as none")
@@ -114,7 +126,7 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
 def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, state: str = "") -> list[str]:
     """One allergy observation."""
     made, ids = begin(d, node, "AllergyIntolerance", act)
-    own = status(node)
+    own = status(node, ("completed", "nullified"))
     value = node.kid("value")
     substance = _substance(d, node)
     kind, category = _kind(value)
@@ -132,9 +144,9 @@ def allergy(d: Draft, node: Node, section: Section, act: Node | None = None, sta
         made["clinicalStatus"] = clinical or absent("UNK")
     put(made, type=kind, category=[category] if category else None)
     if substance or kind or category:
-        _sent_kind(d, made, sorted_by)
+        _sent_kind(d, made, sorted_by, substance)
     for inner in take(node, "145", codes=("82606-5",)):
-        status(inner)
+        settled(inner)
         _criticality(d, made, inner)
     _code(d, made, node, value, substance, category)
     made["patient"] = {"reference": d.patient}
@@ -205,16 +217,22 @@ def _kind(value: Node | None) -> tuple[str, str]:
     return "", ""
 
 
-def _sent_kind(d: Draft, made: Resource, value: Node | None) -> None:
+def _sent_kind(d: Draft, made: Resource, value: Node | None, substance: Resource | None) -> None:
     """The type as sent, where FHIR's two types and four categories say less than its codes."""
     sent = concept(d, value)
     if not sent:
         return
     codings = sent.get("coding", [])
+    named = {str(each.get("display", "")).lower() for each in (substance or {}).get("coding", ())}
+    named.add(str((substance or {}).get("text", "")).lower())
     if len(codings) == 1 and any(KINDS.get(codings[0]["code"], ())):
-        # the map says all of it; a text beside the code names the substance or repeats the display
-        return
-    as_sent = {"coding": codings} if codings else sent
+        said = str(sent.get("text", "")).lower()
+        if not said or said in str(codings[0].get("display", "")).lower() or said in named:
+            # the map says all of it; a text beside the code often repeats the display or the substance
+            return
+        as_sent = sent
+    else:
+        as_sent = {"coding": codings} if codings else sent
     made["_type"] = {"extension": [{"url": _OTHER_CODES, "valueCodeableConcept": as_sent}]}
 
 
@@ -293,7 +311,7 @@ def _null(node: Node, value: Node | None) -> str:
 def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | None:
     own = take(node, "28", "2.16.840.1.113883.10.20.1.39", codes=("33999-4",))
     for inner in own + (take(act, "28") if act is not None else []):
-        status(inner)
+        settled(inner)
         value = inner.kid("value")
         sent = concept(d, value)
         code = code_of(value)
@@ -306,6 +324,8 @@ def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | 
         if sent:
             return sent
     found = _CONCERN.get(state)
+    if found is None and state != "nullified" and act is not None and (other := act.kid("statusCode")) is not None:
+        other.used = False
     return fixed(_CLINICAL, found, found.capitalize()) if found else None
 
 
@@ -322,8 +342,9 @@ def _criticality(d: Draft, made: Resource, node: Node) -> None:
 def _asserter(d: Draft, made: Resource, node: Node) -> None:
     done = [who for who in performers(d, node) if not str(who.get("reference", "")).startswith("Organization/")]
     put(made, asserter=done[0] if done else None)
+    uncredited(d, node, "performer", made.get("asserter"))
     for kid in node.all("informant"):
-        kid.used = True
         who = assigned(d, kid.kid("assignedEntity") or kid.kid("relatedEntity"))
-        if who and not made.get("asserter"):
-            made["asserter"] = who
+        # any further informant is told of by a Provenance
+        if who and who == made.setdefault("asserter", who):
+            kid.used = True

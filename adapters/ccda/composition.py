@@ -118,7 +118,8 @@ def _attesters(d: Draft, root: Node) -> list[Resource]:
             put(one, party=assigned(d, node.kid("assignedEntity")))
             signature = node.kid("signatureCode")
             if signature is not None:
-                signature.used = True
+                # S: signed, which is what an attester did
+                signature.used = code_of(signature) == "S"
             if one.keys() - {"mode"}:
                 made.append(one)
     return made

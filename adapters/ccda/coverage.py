@@ -13,7 +13,7 @@ from adapters.ccda.identifiers import identifier, identifiers, keyed
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned
 from adapters.ccda.quantities import number
-from adapters.ccda.statement import PLANNED, Section, begin, finish, is_a, nested, rest, status
+from adapters.ccda.statement import PLANNED, Section, begin, finish, fixed_code, is_a, nested, rest, settled, status
 from adapters.ccda.times import period, put_date
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -33,10 +33,9 @@ _CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 def activity(d: Draft, node: Node, section: Section) -> list[str]:
     """A coverage activity: its policies in their order of benefits."""
     node.used = True
-    status(node)
-    if (code := node.kid("code")) is not None:
-        # that of a planned coverage is what is planned; else it only repeats the section
-        code.used = node.get("moodCode") not in PLANNED
+    settled(node)
+    # that of a planned coverage is what is planned; else it only repeats the section
+    fixed_code(node, *([] if node.get("moodCode") in PLANNED else ["48768-6", "35525-4"]))
     made: list[str] = []
     for link, inner in list(nested(node)):
         if inner.tag == "act" and (is_a(inner, "61", "2.16.840.1.113883.10.20.1.26") or link.get("typeCode") == "COMP"):
@@ -52,7 +51,7 @@ def activity(d: Draft, node: Node, section: Section) -> list[str]:
 def policy(d: Draft, node: Node, section: Section, link: Node | None = None) -> list[str]:
     """One policy."""
     made, ids = begin(d, node, "Coverage")
-    state = _STATUS.get(status(node))
+    state = _STATUS.get(status(node, _STATUS))
     if node.get("moodCode") in PLANNED and state == "active":
         # a planned coverage is not in force
         state = "draft"

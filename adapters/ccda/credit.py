@@ -1,4 +1,4 @@
-"""Authors and informants that their statement's resource has no element for -> Provenance, one for each person and time.
+"""Authors, informants and performers that their statement's resource has no element for -> Provenance, one for each person and time.
 
 What an element of the resource takes (recorder, performer, issued) is not said again. Source: C-CDA on FHIR, participations
 (author to Provenance.agent, author.time to Provenance.recorded).
@@ -15,7 +15,7 @@ from adapters.ccda.tree import Node
 from hie.model import Resource
 
 _AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-_KINDS = {"author": "author", "informant": "informant", "dataEnterer": "enterer"}
+_KINDS = {"author": "author", "informant": "informant", "dataEnterer": "enterer", "performer": "performer"}
 _SIGNING = {"VRF": "verifier", "LA": "legal"}
 """Participations of those who stand for what was said: verifier, legal authenticator."""
 _TAGS = frozenset({*_KINDS, "participant"})

@@ -19,12 +19,14 @@ from adapters.ccda.statement import (
     nested,
     notes,
     rest,
+    settled,
     status,
     take,
     unread_code,
 )
 from adapters.ccda.times import period, put_time, put_when
 from adapters.ccda.tree import Node
+from hie.fhir.dates import ORIGINAL_TEXT_URL
 from hie.model import Resource
 
 REQUEST = {
@@ -55,7 +57,7 @@ def supply(d: Draft, node: Node, section: Section, parent: Product | None = None
     given = own if own.code or parent is None else parent
     if (node.get("moodCode") or "EVN") in PLANNED:
         made, ids = begin(d, node, "MedicationRequest")
-        made["status"] = REQUEST.get(status(node), "unknown")
+        made["status"] = REQUEST.get(status(node, REQUEST), "unknown")
         made["intent"] = "order" if node.get("moodCode") in ("INT", "RQO") else INTENT[node.get("moodCode")]
         put_medication(d, made, given, node)
         made["subject"] = refer(d.patient)
@@ -66,7 +68,7 @@ def supply(d: Draft, node: Node, section: Section, parent: Product | None = None
         section.entries += rest(d, node, section)
         return [finish(d, node, made, ids)]
     made, ids = begin(d, node, "MedicationDispense")
-    made["status"] = DISPENSE.get(status(node), "unknown")
+    made["status"] = DISPENSE.get(status(node, DISPENSE), "unknown")
     put_medication(d, made, given, node)
     made["subject"] = refer(d.patient)
     who = performers(d, node) or ([writer] if (writer := author(d, node)[0]) else [])
@@ -120,7 +122,12 @@ def dispense_request(d: Draft, made: Resource, node: Node, section: Section) -> 
     repeats = node.kid("repeatNumber")
     if repeats is not None and (value := number(repeats.get("value"))) is not None and value >= 0:
         repeats.used = True
-        request["numberOfRepeatsAllowed"] = int(value)
+        # C-CDA counts the fills that are allowed, the first one among them; FHIR those after the first. Some senders count
+        # as FHIR does, so that the number as sent stays beside it
+        request["numberOfRepeatsAllowed"] = max(int(value) - 1, 0)
+        request["_numberOfRepeatsAllowed"] = {
+            "extension": [{"url": ORIGINAL_TEXT_URL, "valueString": repeats.get("value")}]
+        }
     put(request, quantity=quantity(d, node.kid("quantity")))
     who = performers(d, node)
     if who and str(who[0].get("reference", "")).startswith("Organization/"):
@@ -129,9 +136,9 @@ def dispense_request(d: Draft, made: Resource, node: Node, section: Section) -> 
         made.setdefault("performer", who[0])
     put(made, dispenseRequest=request)
     if "identifier" not in made:
-        status(node)
+        settled(node)
     for inner in take(node, "20"):
-        status(inner)
+        settled(inner)
         unread_code(inner)
         if text := text_of(d, inner.kid("text")):
             made.setdefault("note", []).append({"text": text})
@@ -148,7 +155,7 @@ def fulfilment(d: Draft, node: Node) -> list[Resource]:
     """What the pharmacy is to know."""
     made = []
     for inner in take(node, "1.3.6.1.4.1.19376.1.5.3.1.4.3.1", codes=("FINSTRUCT",)):
-        status(inner)
+        settled(inner)
         if text := text_of(d, inner.kid("text")):
             made.append({"text": text})
     return made

@@ -10,7 +10,7 @@ from adapters.ccda.coded import code_of, codes_of, concept, first_text
 from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
 from adapters.ccda.quantities import dose, ratio
-from adapters.ccda.statement import status, take
+from adapters.ccda.statement import settled, take
 from adapters.ccda.timing import Schedule
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -60,7 +60,7 @@ def _text(d: Draft, made: Resource, node: Node) -> None:
     """The sig: the free text sig entry, else the text of the entry itself; instructions for the patient."""
     sig = ""
     for inner in take(node, "147", codes=("76662-6",)):
-        status(inner)
+        settled(inner)
         sig = text_of(d, inner.kid("text")) or sig
         if (product := inner.down("consumable", "manufacturedProduct", "manufacturedLabeledDrug")) is not None:
             product.used = True
@@ -71,7 +71,7 @@ def _text(d: Draft, made: Resource, node: Node) -> None:
     put(made, text=sig)
     said: list[str] = []
     for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49", _IHE_PATIENT, codes=("PINSTRUCT",)):
-        status(inner)
+        settled(inner)
         code = inner.kid("code")
         shown = concept(d, code)
         text = text_of(d, inner.kid("text")) or (
@@ -148,10 +148,18 @@ def _unit(d: Draft, value: Resource, node: Node) -> None:
     shown = concept(d, code)
     if not shown:
         return
+    carried = False
     for each in (value.get("low"), value.get("high"), value) if "value" not in value else (value,):
-        if each is None or "value" not in each or "unit" in each:
+        if each is None or "value" not in each:
             continue
+        if "unit" in each:
+            carried = carried or each.get("code") == code_of(code)
+            continue
+        carried = True
         each["unit"] = first_text(shown) or shown["coding"][0]["code"]
         if "coding" in shown and "system" in shown["coding"][0]:
             each["system"] = shown["coding"][0]["system"]
             each["code"] = shown["coding"][0]["code"]
+    if not carried:
+        for part in code.walk():
+            part.used = False

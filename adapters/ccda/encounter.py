@@ -85,7 +85,7 @@ def _remember(d: Draft, reference: str, made: Resource) -> None:
 def encounter(d: Draft, node: Node, section: Section) -> list[str]:
     """One encounter of a section, joined with that of the header where they are the same."""
     made, ids = begin(d, node, "Encounter")
-    made["status"] = STATUS.get(status(node), "unknown")
+    made["status"] = STATUS.get(status(node, STATUS), "unknown")
     _kinds(d, made, node)
     put(made, priority=concept(d, node.kid("priorityCode")))
     made["subject"] = refer(d.patient)

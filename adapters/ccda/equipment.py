@@ -9,7 +9,7 @@ from adapters.ccda.absence import absent
 from adapters.ccda.device import devices, supplied
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.indication import reasons_of
-from adapters.ccda.people import performers
+from adapters.ccda.people import performers, uncredited
 from adapters.ccda.quantities import quantity
 from adapters.ccda.request import device_request
 from adapters.ccda.statement import PLANNED, Section, begin, finish, negated, notes, rest, status
@@ -49,7 +49,7 @@ def supply(d: Draft, node: Node, section: Section) -> list[str]:
     counted = node.kid("quantity") is not None and (node.kid("quantity") or node).get("value") not in ("", "1")
     kind = "SupplyDelivery" if counted else "DeviceUseStatement"
     made, ids = begin(d, node, kind)
-    state = status(node)
+    state = status(node, _USE)
     amount = quantity(d, node.kid("quantity"))
     thing = devices(d, node)
     product = supplied(d, node)
@@ -67,6 +67,7 @@ def supply(d: Draft, node: Node, section: Section) -> list[str]:
         _when(d, made, node, "occurrence")
         who = performers(d, node)
         put(made, supplier=who[0] if who else None)
+        uncredited(d, node, "performer", made.get("supplier"))
     else:
         if state in _USE:
             made["status"] = _USE[state]

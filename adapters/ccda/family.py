@@ -12,7 +12,19 @@ from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.narrative import text_of
 from adapters.ccda.observation import observation
 from adapters.ccda.quantities import quantity
-from adapters.ccda.statement import Section, begin, finish, negated, nested, notes, rest, status, take
+from adapters.ccda.statement import (
+    Section,
+    begin,
+    finish,
+    fixed_code,
+    negated,
+    nested,
+    notes,
+    rest,
+    settled,
+    status,
+    take,
+)
 from adapters.ccda.times import period, put_date, put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -27,7 +39,7 @@ _SEX = {"M": ("male", "Male"), "F": ("female", "Female"), "UN": ("other", "Other
 def relative(d: Draft, node: Node, section: Section) -> list[str]:
     """A relative; an organizer without one is a panel of observations about the patient."""
     made, ids = begin(d, node, "FamilyMemberHistory")
-    state = _STATUS.get(status(node))
+    state = _STATUS.get(status(node, _STATUS))
     if state:
         made["status"] = state
     else:
@@ -52,9 +64,7 @@ def relative(d: Draft, node: Node, section: Section) -> list[str]:
             continue
         conditions.append(_condition(d, made, inner, section))
     put(made, condition=conditions, note=notes(d, node))
-    code = node.kid("code")
-    if code is not None:
-        code.used = True
+    fixed_code(node, "10157-6", "8670-2")
     section.entries += denied + rest(d, node, section)
     reference = finish(d, node, made, ids)
     for each in denied:
@@ -101,7 +111,7 @@ def _person(d: Draft, made: Resource, person: Node | None) -> None:
 
 def _condition(d: Draft, made: Resource, node: Node, section: Section) -> Resource:
     node.used = True
-    status(node)
+    settled(node)
     value, code = node.kid("value"), node.kid("code")
     shown = concept(d, value)
     if shown is None and value is not None and (said := text_of(d, value)):
@@ -115,14 +125,14 @@ def _condition(d: Draft, made: Resource, node: Node, section: Section) -> Resour
         each.used = each.used or code_of(each) in _GENERIC
     deaths = take(node, "47", "2.16.840.1.113883.10.20.1.42")
     for inner in deaths:
-        status(inner)
+        settled(inner)
         if outcome := concept(d, inner.kid("value")):
             one["outcome"] = outcome
         one["contributedToDeath"] = True
         if not any(key.startswith("deceased") for key in made):
             made["deceasedBoolean"] = True
     for inner in take(node, "31", "2.16.840.1.113883.10.20.1.38", codes=("445518008", "397659008")):
-        status(inner)
+        settled(inner)
         if age := quantity(d, inner.kid("value")):
             one["onsetAge"] = age
     _onset(d, one, node)

@@ -11,7 +11,7 @@ from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.identifiers import URI_SYSTEM, identifiers, keyed
 from adapters.ccda.media import attachment
 from adapters.ccda.narrative import text_of
-from adapters.ccda.statement import Section, finish, nested, rest, status
+from adapters.ccda.statement import Section, finish, nested, rest, settled, status
 from adapters.ccda.times import put_time
 from adapters.ccda.tree import Node
 from hie.codes.systems import is_oid
@@ -55,7 +55,7 @@ def _series(d: Draft, node: Node, section: Section, linked: list[Resource]) -> R
     code = node.kid("code")
     _named(node)
     made: Resource = {"uid": _uid(node), "modality": _modality(d, code) or absent()}
-    status(node)
+    settled(node)
     put_time(d, made, "started", node.kid("effectiveTime"))
     put(made, description=text_of(d, node.kid("text")))
     instances = []
@@ -71,7 +71,7 @@ def _series(d: Draft, node: Node, section: Section, linked: list[Resource]) -> R
 def _instance(d: Draft, node: Node, section: Section, linked: list[Resource]) -> Resource:
     node.used = True
     _named(node)
-    status(node)
+    settled(node)
     kind = node.kid("code")
     sent = coding(d, kind) if kind is not None else None
     made: Resource = {"uid": _uid(node)}

@@ -25,6 +25,7 @@ from adapters.ccda.statement import (
     nested,
     notes,
     rest,
+    settled,
     status,
     take,
     unread_code,
@@ -45,7 +46,7 @@ def immunization(d: Draft, node: Node, section: Section) -> list[str]:
     if (node.get("moodCode") or "EVN") in PLANNED:
         return medication(d, node, section)
     made, ids = begin(d, node, "Immunization")
-    state = status(node)
+    state = status(node, {"completed", "nullified", *_STOPPED})
     if (code := node.kid("code")) is not None and code.get("codeSystem") == "2.16.840.1.113883.5.4":
         # IMMUNIZ, INITIMMUNIZ, BOOSTER: that it is a vaccination
         code.used = True
@@ -80,7 +81,7 @@ def immunization(d: Draft, node: Node, section: Section) -> list[str]:
     _performers(d, made, node, writer)
     remarks = notes(d, node)
     for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49"):
-        status(inner)
+        settled(inner)
         unread_code(inner)
         remarks += _instruction(d, inner)
     put(made, encounter=visit(d, node))
@@ -133,7 +134,7 @@ def _source(d: Draft, made: Resource, node: Node) -> None:
         if code is None or not (code.get("codeSystem") in _SOURCES or "NIP001" in code.get("codeSystemName").upper()):
             continue
         link.used = inner.used = True
-        status(inner)
+        settled(inner)
         made["primarySource"] = code_of(code) == "00"
         put(made, reportOrigin=concept(d, code) if code_of(code) != "00" else None)
         code.used = True
@@ -150,7 +151,7 @@ def _performers(d: Draft, made: Resource, node: Node, writer: Resource | None) -
 def _refusals(d: Draft, node: Node) -> list[Resource]:
     found = []
     for inner in take(node, "53"):
-        status(inner)
+        settled(inner)
         shown = concept(d, inner.kid("code")) or concept(d, inner.kid("value"))
         if shown:
             found.append(shown)
@@ -158,7 +159,7 @@ def _refusals(d: Draft, node: Node) -> list[Resource]:
         # C32 writes the reason as a problem act
         if inner.tag == "act" and link.get("typeCode") == "RSON" and (shown := concept(d, inner.kid("code"))):
             link.used = inner.used = True
-            status(inner)
+            settled(inner)
             found.append(shown)
             for _, same in nested(inner):
                 repeated = same.kid("code")
@@ -171,7 +172,7 @@ def _programme(d: Draft, made: Resource, node: Node) -> None:
     """Eligibility for a programme and who pays, as immunization registries send them."""
     for code, element in (("64994-7", "programEligibility"), ("30963-3", "fundingSource")):
         for inner in take(node, codes=(code,)):
-            status(inner)
+            settled(inner)
             if shown := concept(d, inner.kid("value")):
                 made[element] = [shown] if element == "programEligibility" else shown
 
@@ -189,7 +190,7 @@ def _series(d: Draft, made: Resource, node: Node) -> None:
         value = number(low.get("value"))
         low.used = value is not None
     for inner in take(node, "2.16.840.1.113883.10.20.1.46", codes=("30973-2",)):
-        status(inner)
+        settled(inner)
         sent = inner.kid("value")
         if sent is not None and (found := number(sent.get("value"))) is not None:
             sent.used = True
@@ -200,7 +201,7 @@ def _series(d: Draft, made: Resource, node: Node) -> None:
         # Substance Administered Act: which dose of the series this one is
         order = link.kid("sequenceNumber")
         link.used = inner.used = True
-        status(inner)
+        settled(inner)
         if (code := inner.kid("code")) is not None and code_of(code) == "416118004":
             code.used = True
         if order is not None and (found := number(order.get("value"))) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from adapters.ccda.coded import code_of, concept
 from adapters.ccda.draft import Draft
 from adapters.ccda.problem import reason
-from adapters.ccda.statement import Section, is_a, nested, status
+from adapters.ccda.statement import Section, is_a, nested, settled
 from adapters.ccda.tree import Node
 from hie.model import Resource
 
@@ -32,7 +32,7 @@ def reasons_of(d: Draft, node: Node, section: Section) -> tuple[list[Resource], 
             if made := reason(d, inner, section):
                 conditions.append(made)
             continue
-        status(inner)
+        settled(inner)
         if (code := inner.kid("code")) is not None:
             code.used = code_of(code) in _KINDS
         if (shown := concept(d, inner.kid("value"))) or (

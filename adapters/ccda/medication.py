@@ -14,7 +14,7 @@ from adapters.ccda.dosage import dosages
 from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.identifiers import identifiers, keyed
 from adapters.ccda.indication import reasons_of
-from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.people import assigned, author, performers, uncredited
 from adapters.ccda.product import Product, product, put_medication
 from adapters.ccda.quantities import number
 from adapters.ccda.statement import (
@@ -23,11 +23,13 @@ from adapters.ccda.statement import (
     Section,
     begin,
     finish,
+    fixed_code,
     is_a,
     negated,
     nested,
     notes,
     rest,
+    settled,
     status,
     take,
 )
@@ -59,6 +61,8 @@ ADMINISTRATION = {
 }
 _OBSERVED = {"55561003": "active", "421139008": "on-hold", "392521001": "completed", "73425007": "stopped"}
 """Medication status observation of CCD (2.16.840.1.113883.10.20.1.47)."""
+_HOLDING = frozenset({"10183-2", "75311-1", "42346-7", "8654-6", "10160-0"})
+"""Codes of an admission or discharge medication act: the sections whose medications it holds."""
 _PRIORITY = {"S": "stat", "EM": "stat", "A": "asap", "UR": "urgent", "R": "routine", "EL": "routine"}
 
 
@@ -82,7 +86,7 @@ def medication(d: Draft, node: Node, section: Section) -> list[str]:
 
 def _statement(d: Draft, node: Node, section: Section, given: Product, times: Schedule) -> str:
     made, ids = begin(d, node, "MedicationStatement")
-    state = STATEMENT.get(status(node), "unknown")
+    state = STATEMENT.get(status(node, STATEMENT), "unknown")
     state, why = _observed(d, node, state)
     put(made, statusReason=why)
     made["status"] = "not-taken" if negated(node) else state
@@ -123,18 +127,19 @@ def _directed(doses: list[Resource], given: Product) -> list[Resource]:
     return made
 
 
-def _count(made: Resource, node: Node) -> None:
-    """How many times it is or was given, of the only dosage."""
+def _count(made: Resource, node: Node, key: str = "dosage") -> None:
+    """How many times it is or was given, of the only dosage; how often it may be given, of an order (C-CDA R2.1
+    Medication Activity: refills are what its supply order tells)."""
     repeats = node.kid("repeatNumber")
     if repeats is None:
         return
     low, high = repeats.kid("low"), repeats.kid("high")
     first = number((low if low is not None else repeats).get("value"))
     last = number(high.get("value")) if high is not None else None
-    doses = made.setdefault("dosage", [{}])
+    doses = made.setdefault(key, [{}])
     if not isinstance(first, int) or first < 1 or len(doses) != 1:
         if doses == [{}]:
-            del made["dosage"]
+            del made[key]
         return
     repeat = doses[0].setdefault("timing", {}).setdefault("repeat", {})
     repeat["count"] = first
@@ -149,10 +154,11 @@ def _count(made: Resource, node: Node) -> None:
 def wrapper(d: Draft, node: Node, section: Section) -> list[str]:
     """A discharge or admission medication act: it only holds the medication."""
     node.used = True
-    status(node)
+    settled(node)
+    fixed_code(node, *_HOLDING)
     if (code := node.kid("code")) is not None:
-        for each in code.walk():
-            each.used = True
+        for each in code.all("translation"):
+            each.used = code_of(each) in _HOLDING
     found = rest(d, node, section)
     if len(found) == 1 and (held := d.resources.get(found[0])) is not None:
         more = [one for one in keyed(identifiers(d, node)) if one not in held.get("identifier", ())]
@@ -170,7 +176,7 @@ def _parts(d: Draft, made: Resource, node: Node, given: Product) -> list[Resourc
         if own.code is not None and own.code != given.code:
             continue
         link.used = inner.used = True
-        status(inner)
+        settled(inner)
         ids = keyed(identifiers(d, inner))
         put(made, identifier=made.get("identifier", []) + [one for one in ids if one not in made.get("identifier", ())])
         steps = dosages(d, inner, schedule(d, inner), bounds=True)
@@ -186,7 +192,7 @@ def _parts(d: Draft, made: Resource, node: Node, given: Product) -> list[Resourc
 def _category(d: Draft, node: Node) -> list[Resource]:
     """What kind of medication it is called: prescribed or over the counter (C32), or by the sender's own code."""
     for inner in take(node, "2.16.840.1.113883.3.88.11.83.8.1", codes=("73639000", "329505003")):
-        status(inner)
+        settled(inner)
         if sort := concept(d, inner.kid("code")):
             return [sort]
     code = node.kid("code")
@@ -204,7 +210,7 @@ def _observed(d: Draft, node: Node, state: str) -> tuple[str, list[Resource]]:
     """The status of a medication by its status observation, and that observation's value where it is no known status."""
     other: list[Resource] = []
     for inner in take(node, "2.16.840.1.113883.10.20.1.47", codes=("33999-4",)):
-        status(inner)
+        settled(inner)
         value = inner.kid("value")
         sent = concept(d, value)
         known = _OBSERVED.get(code_of(value))
@@ -237,7 +243,7 @@ def _source(writer: Resource | None) -> Resource | None:
 
 def _request(d: Draft, node: Node, section: Section, given: Product, times: Schedule, mood: str) -> str:
     made, ids = begin(d, node, "MedicationRequest")
-    made["status"], why = _observed(d, node, REQUEST.get(status(node), "unknown"))
+    made["status"], why = _observed(d, node, REQUEST.get(status(node, REQUEST), "unknown"))
     put(made, statusReason=why[0] if why else None)
     made["intent"] = INTENT.get(mood, "plan")
     put(made, category=_category(d, node))
@@ -251,6 +257,7 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
     put_time(d, made, "authoredOn", written)
     who = performers(d, node)
     put(made, requester=writer, performer=who[0] if who else None)
+    uncredited(d, node, "performer", made.get("performer"))
     reasons, indications = reasons_of(d, node, section)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications])
     put(made, note=notes(d, node) + fulfilment(d, node))
@@ -260,7 +267,7 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
     ordered = take(node, "17", "2.16.840.1.113883.10.20.1.34")
     same = len(ordered) == 1 and same_drug(d, ordered[0], given)
     if same:
-        status(ordered[0])
+        settled(ordered[0])
         numbers = keyed(identifiers(d, ordered[0]))
         put(made, identifier=made.get("identifier", []) + [n for n in numbers if n not in made.get("identifier", [])])
         dispense_request(d, made, ordered[0], section)
@@ -268,10 +275,7 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
         further += [each for inner in ordered for each in supply(d, inner, section, given)]
     orders, dispenses = supplies(d, node, section, given)
     further += [each["reference"] for each in orders + dispenses]
-    repeats = node.kid("repeatNumber")
-    if repeats is not None and "dispenseRequest" not in made and (value := number(repeats.get("value"))) is not None:
-        repeats.used = True
-        made["dispenseRequest"] = {"numberOfRepeatsAllowed": int(value)}
+    _count(made, node, "dosageInstruction")
     section.entries += further + rest(d, node, section)
     reference = finish(d, node, made, ids)
     owed(d, further, reference)
@@ -280,7 +284,7 @@ def _request(d: Draft, node: Node, section: Section, given: Product, times: Sche
 
 def _administered(d: Draft, node: Node, section: Section, given: Product, times: Schedule) -> str:
     made, ids = begin(d, node, "MedicationAdministration")
-    made["status"] = ADMINISTRATION.get(status(node), "unknown")
+    made["status"] = ADMINISTRATION.get(status(node, ADMINISTRATION), "unknown")
     put_medication(d, made, given, node)
     made["subject"] = refer(d.patient)
     put(made, context=visit(d, node))
@@ -319,7 +323,8 @@ def _priority(d: Draft, made: Resource, node: Node) -> None:
 def _informants(d: Draft, node: Node) -> Resource | None:
     found = None
     for kid in node.all("informant"):
-        kid.used = True
         who = assigned(d, kid.kid("assignedEntity") or kid.kid("relatedEntity"))
         found = found or who
+        # any further informant is told of by a Provenance
+        kid.used = who is not None and who == found
     return found

@@ -13,7 +13,7 @@ from adapters.ccda.media import attachment, externals
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned, author, writers
 from adapters.ccda.procedure import procedure
-from adapters.ccda.statement import Section, begin, finish, instant_or, nested, rest, status
+from adapters.ccda.statement import Section, begin, finish, instant_or, nested, rest, settled, status
 from adapters.ccda.times import put_when
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -74,7 +74,7 @@ def comment(d: Draft, node: Node, section: Section) -> list[str]:
     if not text:
         return []
     made, ids = begin(d, node, "Observation")
-    status(node)
+    settled(node)
     made["status"] = "final"
     made["code"] = required(d, node.kid("code"))
     made["subject"] = refer(d.patient)

@@ -54,7 +54,7 @@ _GENDER_IDENTITY = "76691-5"
 def observation(d: Draft, node: Node, section: Section, kind: str | None = None) -> list[str]:
     """One observation, its ranges, interpretation, specimen and the observations nested in it (hasMember)."""
     made, ids = begin(d, node, "Observation")
-    made["status"] = STATUS.get(status(node), "unknown")
+    made["status"] = STATUS.get(status(node, STATUS), "unknown")
     if category := CATEGORIES.get(kind or section.kind):
         made["category"] = [category]
     code = node.kid("code")
@@ -68,7 +68,7 @@ def observation(d: Draft, node: Node, section: Section, kind: str | None = None)
     answering = responsible(d, node, section)
     put(made, performer=who + [w for w in answering if w not in who] or ([writer] if writer else None))
     if writer and writer not in made["performer"]:
-        uncredited(node)
+        uncredited(d, node)
     instant_or(d, made, "issued", written)
     if _linked(text := node.kid("text")) and text is not None and (document := attached(d, text, node)):
         made["derivedFrom"] = [refer(document)]

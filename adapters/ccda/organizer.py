@@ -33,7 +33,7 @@ _IMAGING = fixed("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiol
 def report(d: Draft, node: Node, section: Section) -> list[str]:
     """A result organizer with its observations."""
     made, ids = begin(d, node, "DiagnosticReport")
-    made["status"] = _REPORT.get(status(node), "unknown")
+    made["status"] = _REPORT.get(status(node, _REPORT), "unknown")
     made["category"] = [_IMAGING if section.kind == "imaging" else _LAB]
     made["code"] = required(d, node.kid("code"))
     made["subject"] = refer(d.patient)
@@ -57,7 +57,7 @@ def report(d: Draft, node: Node, section: Section) -> list[str]:
 def panel(d: Draft, node: Node, section: Section) -> list[str]:
     """Any other organizer of observations. One without code, time or text only groups: its members stand alone."""
     made, ids = begin(d, node, "Observation")
-    made["status"] = STATUS.get(status(node), "unknown")
+    made["status"] = STATUS.get(status(node, STATUS), "unknown")
     if category := CATEGORIES.get(section.kind):
         made["category"] = [category]
     code = concept(d, node.kid("code"))
@@ -83,7 +83,7 @@ def _people(d: Draft, node: Node, section: Section, writer: Resource | None) -> 
     found = performers(d, node)
     found += [who for who in responsible(d, node, section) if who not in found]
     if found and writer and writer not in found:
-        uncredited(node)
+        uncredited(d, node)
     return found or ([writer] if writer else [])
 
 

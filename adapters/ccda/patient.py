@@ -10,6 +10,7 @@ from adapters.ccda.coded import coding, concept, fixed
 from adapters.ccda.contact import address, addresses, names, telecoms
 from adapters.ccda.draft import Draft, put, start
 from adapters.ccda.identifiers import identifiers, keyed
+from adapters.ccda.narrative import text_of
 from adapters.ccda.people import ROLE_CLASS, organisation
 from adapters.ccda.times import put_time
 from adapters.ccda.tree import Node
@@ -66,8 +67,13 @@ def _gender(d: Draft, made: Resource, person: Node) -> None:
     if code in _GENDER:
         node.used = True
         made["gender"] = _GENDER[code]
-        if node.kid("originalText") is not None:
-            concept(d, node)
+        if (words := node.kid("originalText")) is not None and text_of(d, words).lower() not in (
+            code.lower(),
+            _GENDER[code],
+        ):
+            # more than the code says: there is no room for it
+            for each in words.walk():
+                each.used = False
     elif code:
         d.warn("gender-unknown", node, "a gender code that is not in the HL7 administrative gender system")
         if sent := coding(d, node):

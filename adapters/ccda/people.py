@@ -249,6 +249,8 @@ def organisation(d: Draft, node: Node | None) -> Resource | None:
         have = d.resources.get(same["reference"], {}).get("address", ())
         if not have or all(each in have for each in addresses(d, node)):
             _complete(d, node, same)
+            known_one = d.resources.get(same["reference"], {})
+            put(known_one, identifier=joined(known_one.get("identifier", []), keyed(ids)))
             return same
     if not title:
         for key in keys:
@@ -322,7 +324,9 @@ def writers(d: Draft, node: Node) -> list[Resource]:
     return made
 
 
-def uncredited(node: Node) -> None:
-    """Gives back an author for whom the resource of the statement had no room: a Provenance tells of them."""
-    for kid in node.all("author"):
-        kid.used = False
+def uncredited(d: Draft, node: Node, tag: str = "author", kept: Resource | None = None) -> None:
+    """Gives back the authors or performers other than `kept`, for whom the resource of the statement had no room: a
+    Provenance tells of them."""
+    for kid in node.all(tag):
+        if kept is None or assigned(d, kid.kid("assignedEntity") or kid.kid("assignedAuthor")) != kept:
+            kid.used = False

@@ -9,9 +9,22 @@ from adapters.ccda.absence import absent
 from adapters.ccda.coded import code_of, codes_of, concept, fixed
 from adapters.ccda.draft import Draft, put
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.people import assigned, author, performers, uncredited
 from adapters.ccda.quantities import quantity
-from adapters.ccda.statement import Section, begin, finish, is_a, negated, nested, notes, rest, silent, status, take
+from adapters.ccda.statement import (
+    Section,
+    begin,
+    finish,
+    is_a,
+    negated,
+    nested,
+    notes,
+    rest,
+    settled,
+    silent,
+    status,
+    take,
+)
 from adapters.ccda.times import dated, put_time, start_of
 from adapters.ccda.tree import Node
 from adapters.ccda.visit import visit
@@ -49,6 +62,9 @@ _NO_PROBLEM = frozenset(
 _ACTS = frozenset({"CONC", "29308-4", "ASSERTION", "11450-4", "75310-3", "", "75326-9"})
 """Codes of a concern act that say no more than that it is one."""
 
+_ABOUT = ("64", "143", "6", "8", "31", "502", "2.16.840.1.113883.10.20.1.38", "2.16.840.1.113883.10.20.1.50")
+"""Comment, priority, status, severity, age and date of diagnosis: what an act may say about its problem beside it."""
+
 _CATEGORIES = {
     "problems": ("problem-list-item", "Problem List Item"),
     "concerns": ("health-concern", "Health Concern"),
@@ -66,7 +82,7 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
         if inner.tag == "observation" and (
             is_a(inner, "4", "2.16.840.1.113883.10.20.1.28") or link.get("typeCode") == "SUBJ"
         ):
-            if is_a(inner, "64", "143"):
+            if is_a(inner, *_ABOUT):
                 continue
             link.used = True
             if (act.null or inner.null) and not negated(inner) and silent(inner):
@@ -76,13 +92,23 @@ def concern(d: Draft, act: Node, section: Section) -> list[str]:
     code = act.kid("code")
     if code is not None and (made or codes_of(code) <= _ACTS):
         code.used = True
-    further = rest(d, act, section)
+    further = _ages(d, act, section, made) + rest(d, act, section)
     if not made and not further and (said := _bare(d, act, section, state)):
         made.append(said)
     section.entries += further
     if not made and act.null:
         d.warn("no-information", act, "a null problem entry: nothing is known, which is not the same as none")
     return made
+
+
+def _ages(d: Draft, act: Node, section: Section, made: list[str]) -> list[str]:
+    """The ages that an act tells beside its problem: evidence of the only one, else facts of their own."""
+    found = [each for inner in take(act, "31", codes=("445518008",)) for each in d.dispatch(d, inner, section)]
+    if len(made) == 1 and found:
+        only = d.resources[made[0]]
+        only["evidence"] = [*only.get("evidence", []), *({"detail": [{"reference": each}]} for each in found)]
+        return []
+    return found
 
 
 def _bare(d: Draft, act: Node, section: Section, state: str) -> str:
@@ -117,7 +143,7 @@ def problem(
 ) -> list[str]:
     """One problem observation."""
     made, ids = begin(d, node, "Condition", act)
-    own = status(node)
+    own = status(node, ("completed", "nullified"))
     value = node.kid("value")
     when = node.kid("effectiveTime")
     clinical = _clinical(d, node, act, state)
@@ -156,7 +182,7 @@ def _verify(made: Resource, node: Node, own: str, state: str) -> None:
 def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | None:
     found = take(node, "6", "2.16.840.1.113883.10.20.1.50", codes=("33999-4",))
     for inner in found + (take(act, "6", codes=("33999-4",)) if act is not None else []):
-        status(inner)
+        settled(inner)
         value = inner.kid("value")
         sent = concept(d, value)
         for code in sorted(codes_of(value)):
@@ -228,7 +254,7 @@ def _contradicted(d: Draft, made: Resource, node: Node, code: str, clinical: Res
 def _overruled(d: Draft, act: Node | None, code: str, state: str) -> None:
     """The status of a concern that says otherwise than its problem: the problem's stands, the concern's is listed."""
     said = _CONCERN.get(state)
-    if act is None or not said or not code or (said in _ENDED) == (code in _ENDED):
+    if act is None or not code or (said and (said in _ENDED) == (code in _ENDED)) or state in ("", "nullified"):
         return
     d.warn("concern-status", act, "the status of the concern is not that of its problem: that of the problem stands")
     if (stated := act.kid("statusCode")) is not None:
@@ -251,7 +277,7 @@ def _category(made: Resource, d: Draft, node: Node, kind: str, code: Node | None
 
 def _severity(d: Draft, made: Resource, node: Node) -> None:
     for inner in take(node, "8", codes=("SEV",)):
-        status(inner)
+        settled(inner)
         if sent := concept(d, inner.kid("value")):
             made["severity"] = sent
 
@@ -291,7 +317,7 @@ def _onset(d: Draft, made: Resource, node: Node, when: Node | None) -> None:
         # FHIR holds one onset: an age beside a date becomes an observation of its own (evidence)
         return
     for inner in take(node, "31", "2.16.840.1.113883.10.20.1.38", codes=("445518008",)):
-        status(inner)
+        settled(inner)
         if age := quantity(d, inner.kid("value")):
             made.pop("_onsetDateTime", None)
             made["onsetAge"] = age
@@ -301,7 +327,7 @@ def _recorded(d: Draft, made: Resource, node: Node, act: Node | None) -> None:
     writer, written = author(d, node)
     asserted: Resource | None = None
     for diagnosed in take(node, "502", codes=("77975-1",)):
-        status(diagnosed)
+        settled(diagnosed)
         when = diagnosed.kid("effectiveTime")
         asserted = dated(d, _ASSERTED, start_of(d, when)) or asserted
     if act is not None:
@@ -319,11 +345,13 @@ def _recorded(d: Draft, made: Resource, node: Node, act: Node | None) -> None:
     put(made, recorder=writer)
     done = performers(d, node) + (performers(d, act) if act is not None else [])
     put(made, asserter=next((p for p in done if not str(p.get("reference", "")).startswith("Organization/")), None))
-    for source in (node, act):
-        for kid in source.all("informant") if source is not None else ():
-            kid.used = True
-            if who := assigned(d, kid.kid("assignedEntity") or kid.kid("relatedEntity")):
-                made.setdefault("asserter", who)
+    for source in (node, act) if act is not None else (node,):
+        uncredited(d, source, "performer", made.get("asserter"))
+        for kid in source.all("informant"):
+            who = assigned(d, kid.kid("assignedEntity") or kid.kid("relatedEntity"))
+            # any further informant is told of by a Provenance
+            if who and who == made.setdefault("asserter", who):
+                kid.used = True
 
 
 def _evidence(d: Draft, node: Node, section: Section) -> list[str]:

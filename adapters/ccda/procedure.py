@@ -24,6 +24,7 @@ from adapters.ccda.statement import (
     notes,
     responsible,
     rest,
+    settled,
     status,
     take,
 )
@@ -49,7 +50,7 @@ _METHOD = "http://hl7.org/fhir/StructureDefinition/procedure-method"
 def procedure(d: Draft, node: Node, section: Section) -> list[str]:
     """One procedure that was done, is being done, or was not done."""
     made, ids = begin(d, node, "Procedure")
-    state = STATUS.get(status(node), "unknown")
+    state = STATUS.get(status(node, STATUS), "unknown")
     made["status"] = "not-done" if negated(node) and state != "entered-in-error" else state
     reasons, indications = reasons_of(d, node, section)
     if made["status"] == "not-done" and reasons:
@@ -82,7 +83,7 @@ def procedure(d: Draft, node: Node, section: Section) -> list[str]:
     put(made, focalDevice=[{"manipulated": each} for each in devices_used])
     follow = []
     for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49"):
-        status(inner)
+        settled(inner)
         shown = concept(d, inner.kid("code"))
         text = text_of(d, inner.kid("text"))
         if shown or text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapters.ccda.absence import absent
-from adapters.ccda.coded import concept, first_text, named
+from adapters.ccda.coded import code_of, concept, first_text, named
 from adapters.ccda.contact import organisation_name
 from adapters.ccda.draft import Draft, put, refer, start
 from adapters.ccda.people import organisation
@@ -58,7 +58,8 @@ def product(d: Draft, node: Node | None, link: str = "consumable") -> Product:
             player = kid.down("participantRole", "playingEntity")
             if player is not None:
                 kid.used = True
-                if (role_code := kid.down("participantRole", "code")) is not None:
+                if code_of(role_code := kid.down("participantRole", "code")) == "412307009" and role_code is not None:
+                    # drug vehicle: what the template says of every such participant
                     role_code.used = True
                 vehicle = concept(d, player.kid("code"))
                 if (name := player.kid("name")) is not None and (text := organisation_name(name)):

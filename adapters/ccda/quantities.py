@@ -72,7 +72,15 @@ def quantity(d: Draft, node: Node | None) -> Resource | None:
 
 def _also(d: Draft, made: Resource, node: Node) -> None:
     """The same amount in other units: 500 mg, which are two tablets."""
-    others = [other for kid in node.all("translation") if (other := _translated(d, kid)) and "value" in other]
+    others = []
+    for kid in node.all("translation"):
+        other = _translated(d, kid)
+        if other and "value" in other:
+            others.append(other)
+        elif other:
+            # a text or a code alone is no amount
+            for each in kid.walk():
+                each.used = False
     if others:
         # an extension stands first in a FHIR element, as in its schema
         plain = dict(made)

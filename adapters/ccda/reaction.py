@@ -9,7 +9,7 @@ from adapters.ccda.absence import absent
 from adapters.ccda.coded import code_of, concept
 from adapters.ccda.draft import Draft
 from adapters.ccda.narrative import text_of
-from adapters.ccda.statement import Section, negated, nested, notes, rest, status, take
+from adapters.ccda.statement import MARKS, Section, fixed_code, negated, nested, notes, rest, settled, take
 from adapters.ccda.times import put_time, start_of
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -26,12 +26,14 @@ _SEVERITY = {
     "M": "moderate",
     "H": "severe",
 }
+_KINDS = frozenset({"404684003", "418799008", "55607006", "64572001", "282291009", "29308-4", "75325-1", "75321-0"})
+"""Codes of a reaction that say no more than that it is a finding, symptom, problem or diagnosis."""
 _EXACT = frozenset({"255604002", "6736007", "24484000", "L", "M", "H"})
 
 
 def severity(d: Draft, node: Node) -> Resource | None:
     """`severity`, and the words as sent where FHIR's three degrees say less."""
-    status(node)
+    settled(node)
     value = node.kid("value")
     code = code_of(value)
     sent = concept(d, value)
@@ -57,13 +59,12 @@ def reactions(node: Node) -> list[Node]:
 
 def reaction(d: Draft, node: Node, section: Section) -> Resource | None:
     """One AllergyIntolerance.reaction; None where it is said not to occur or says nothing."""
-    status(node)
+    settled(node)
     if negated(node):
         node.used = False
         d.warn("negated-reaction", node, "a reaction said not to occur: see the narrative")
         return None
-    if (code := node.kid("code")) is not None:
-        code.used = True
+    fixed_code(node, *MARKS, *_KINDS)
     value = node.kid("value")
     shown = concept(d, value)
     text = text_of(d, node.kid("text"))

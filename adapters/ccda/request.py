@@ -12,10 +12,22 @@ from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.indication import reasons_of
 from adapters.ccda.location import places
 from adapters.ccda.narrative import text_of
-from adapters.ccda.people import assigned, author, performers
+from adapters.ccda.people import assigned, author, performers, uncredited
 from adapters.ccda.quantities import quantity
 from adapters.ccda.specimen import specimens
-from adapters.ccda.statement import INTENT, Section, begin, finish, negated, notes, responsible, rest, status, take
+from adapters.ccda.statement import (
+    INTENT,
+    Section,
+    begin,
+    finish,
+    negated,
+    notes,
+    responsible,
+    rest,
+    settled,
+    status,
+    take,
+)
 from adapters.ccda.times import put_date, put_time, put_when, start_of
 from adapters.ccda.timing import schedule
 from adapters.ccda.tree import Node
@@ -50,7 +62,7 @@ _QUANTITY = fixed("http://snomed.info/sct", "246205007", "Quantity")
 def request(d: Draft, node: Node, section: Section) -> list[str]:
     """A planned procedure, observation, act or encounter."""
     made, ids = begin(d, node, "ServiceRequest")
-    made["status"] = STATUS.get(status(node), "unknown")
+    made["status"] = STATUS.get(status(node, STATUS), "unknown")
     made["intent"] = INTENT.get(node.get("moodCode"), "plan")
     _priority(d, made, node)
     if negated(node):
@@ -76,7 +88,7 @@ def request(d: Draft, node: Node, section: Section) -> list[str]:
     put(made, bodySite=sites, note=notes(d, node))
     instructions = []
     for inner in take(node, "20", "2.16.840.1.113883.10.20.1.49"):
-        status(inner)
+        settled(inner)
         if (code := inner.kid("code")) is not None:
             concept(d, code)
         if text := text_of(d, inner.kid("text")):
@@ -151,7 +163,7 @@ def _occurrence(d: Draft, made: Resource, node: Node) -> None:
 def device_request(d: Draft, node: Node, section: Section) -> list[str]:
     """A planned or ordered supply of something that is no drug."""
     made, ids = begin(d, node, "DeviceRequest")
-    made["status"] = STATUS.get(status(node), "unknown")
+    made["status"] = STATUS.get(status(node, STATUS), "unknown")
     made["intent"] = INTENT.get(node.get("moodCode"), "plan")
     _priority(d, made, node)
     thing = devices(d, node)
@@ -168,6 +180,7 @@ def device_request(d: Draft, node: Node, section: Section) -> list[str]:
     put_time(d, made, "authoredOn", written)
     who = performers(d, node)
     put(made, requester=writer, performer=who[0] if who else None)
+    uncredited(d, node, "performer", made.get("performer"))
     reasons, indications = reasons_of(d, node, section)
     put(made, reasonCode=reasons, reasonReference=[refer(each) for each in indications], note=notes(d, node))
     put(made, supportingInfo=[refer(each) for each in rest(d, node, section)])
@@ -177,15 +190,13 @@ def device_request(d: Draft, node: Node, section: Section) -> list[str]:
 def goal(d: Draft, node: Node, section: Section) -> list[str]:
     """A goal: what is to be reached, by when, for which concern."""
     made, ids = begin(d, node, "Goal")
-    life = _LIFE.get(status(node))
+    life = _LIFE.get(status(node, _LIFE))
     if life:
         made["lifecycleStatus"] = life
     else:
         made["_lifecycleStatus"] = absent("UNK")
     for inner in take(node, "143"):
-        status(inner)
-        if (code := inner.kid("code")) is not None:
-            code.used = True
+        settled(inner)
         if shown := concept(d, inner.kid("value")):
             made["priority"] = shown
     for inner in take(node, "110"):
@@ -238,7 +249,7 @@ def goal(d: Draft, node: Node, section: Section) -> list[str]:
 
 def _progress(d: Draft, made: Resource, node: Node) -> None:
     """How far a goal is reached, and when that was said."""
-    status(node)
+    settled(node)
     if shown := concept(d, node.kid("value")):
         made["achievementStatus"] = shown
         put_date(d, made, "statusDate", start_of(d, node.kid("effectiveTime")))

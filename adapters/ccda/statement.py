@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adapters.ccda.draft import Draft, start
@@ -87,6 +87,28 @@ def nested(node: Node, tags: Iterable[str] = ("entryRelationship", "component"))
             yield link, inner
 
 
+MARKS = frozenset(
+    {"ASSERTION", "SEV", "33999-4", "48767-8", "76662-6", "82606-5", "445518008", "225773000", "77975-1", "30973-2"}
+    | {"74711-3"}
+)
+"""Codes that the templates of nested statements prescribe: they name the template, nothing about the patient."""
+
+
+def fixed_code(node: Node, *codes: str) -> None:
+    """Marks the code of a statement as carried where it is one of `codes`, which its template prescribes. Any other one
+    says something of its own and stays to be listed."""
+    code = node.kid("code")
+    if code is not None and code.get("code") in codes:
+        code.used = True
+
+
+def settled(node: Node) -> None:
+    """Marks a statusCode that says no more than its template prescribes (completed); any other one is listed."""
+    found = node.kid("statusCode")
+    if found is not None and found.get("code").strip().lower() == "completed":
+        found.used = True
+
+
 def take(node: Node, *numbers: str, codes: Iterable[str] = ()) -> list[Node]:
     """Nested statements of these templates or codes, taken."""
     found = []
@@ -94,7 +116,7 @@ def take(node: Node, *numbers: str, codes: Iterable[str] = ()) -> list[Node]:
         code = inner.kid("code")
         if is_a(inner, *numbers) or (codes and code is not None and code.get("code") in codes):
             link.used = inner.used = True
-            if code is not None:
+            if code is not None and (code.get("code") in MARKS or code.get("code") in codes):
                 code.used = True
             _linked(inner)
             found.append(inner)
@@ -135,13 +157,15 @@ def finish(d: Draft, node: Node, made: Resource, ids: list[Resource] | None) -> 
     return reference
 
 
-def status(node: Node) -> str:
-    """The statusCode of a statement in lower case, marked as carried."""
+def status(node: Node, known: Container[str] | None = None) -> str:
+    """The statusCode of a statement in lower case, marked as carried; with `known` (the codes that the caller has a word
+    for) any other one stays to be listed."""
     found = node.kid("statusCode")
     if found is None:
         return ""
-    found.used = True
-    return found.get("code").strip().lower()
+    code = found.get("code").strip().lower()
+    found.used = known is None or code in known
+    return code
 
 
 def negated(node: Node) -> bool:
@@ -152,7 +176,7 @@ def notes(d: Draft, node: Node) -> list[Resource]:
     """Comment activities nested in a statement, as Annotations with author and time."""
     made = []
     for inner in take(node, "64", "2.16.840.1.113883.10.20.1.40", codes=("48767-8",)):
-        status(inner)
+        settled(inner)
         text = text_of(d, inner.kid("text"))
         if text:
             made.append(annotation(d, inner, text))

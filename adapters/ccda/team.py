@@ -7,7 +7,7 @@ from adapters.ccda.draft import Draft, put, refer
 from adapters.ccda.location import places
 from adapters.ccda.narrative import text_of
 from adapters.ccda.people import assigned
-from adapters.ccda.statement import Section, begin, finish, is_a, nested, notes, rest, status
+from adapters.ccda.statement import Section, begin, finish, fixed_code, is_a, nested, notes, rest, settled, status
 from adapters.ccda.times import period
 from adapters.ccda.tree import Node
 from hie.model import Resource
@@ -27,7 +27,7 @@ _STATUS = {
 def team(d: Draft, node: Node, section: Section) -> list[str]:
     """A team with its members, their functions and times."""
     made, ids = begin(d, node, "CareTeam")
-    put(made, status=_STATUS.get(status(node)))
+    put(made, status=_STATUS.get(status(node, _STATUS)))
     code = node.kid("code")
     shown = concept(d, code)
     kinds: list[Resource] = [shown] if shown and shown.get("coding") else []
@@ -37,9 +37,8 @@ def team(d: Draft, node: Node, section: Section) -> list[str]:
     for link, inner in list(nested(node)):
         if is_a(inner, "500.2"):
             link.used = inner.used = True
-            status(inner)
-            if (inner_code := inner.kid("code")) is not None:
-                inner_code.used = True
+            settled(inner)
+            fixed_code(inner, "86744-0")
             if kind := concept(d, inner.kid("value")):
                 kinds.append(kind)
         elif is_a(inner, "500.1") or (inner.tag == "act" and inner.kid("performer") is not None):
@@ -60,8 +59,7 @@ def _members(d: Draft, node: Node, section: Section, members: list[Resource]) ->
     if (state := node.kid("statusCode")) is not None:
         # a member of a team has no status in FHIR: that one takes part is said by being listed
         state.used = state.get("code") == "active"
-    if (code := node.kid("code")) is not None:
-        code.used = True
+    fixed_code(node, "85847-2", "86744-0", "92707-7")
     when = period(d, node.kid("effectiveTime"))
     for kid in node.all("performer"):
         kid.used = True

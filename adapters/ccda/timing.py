@@ -201,7 +201,7 @@ def _periodic(d: Draft, node: Node) -> tuple[Resource, str]:
         if value is not None and unit and value > 0:
             repeat = {"frequency": 1, "period": value, "periodUnit": unit}
             every.used = first.used = True
-            if len(sides) == 2 and (top := number(sides[1].get("value"))) is not None:
+            if len(sides) == 2 and _unit(sides[1]) == unit and (top := number(sides[1].get("value"))) is not None:
                 repeat["periodMax"] = top
                 sides[1].used = True
             if node.get("institutionSpecified") == "true":
@@ -242,8 +242,16 @@ def _phase(d: Draft, phase: Node, repeat: Resource) -> None:
     text = start.get("value")
     digits = text.split("+")[0].split("-")[0]
     if repeat and len(digits) >= 12 and repeat.get("periodUnit") == "d":
-        start.used = phase.used = True
+        # the day of the phase is carried where it is the one on which the interval begins
+        begun = {each.get("value")[:8] for time in _around(phase) for each in (time, *time.all("low"))}
+        start.used = phase.used = digits[:8] in begun
         repeat["timeOfDay"] = [f"{digits[8:10]}:{digits[10:12]}:{digits[12:14] or '00'}"]
+
+
+def _around(phase: Node) -> list[Node]:
+    """The times of the administration that a phase belongs to."""
+    time = phase.parent
+    return time.parent.all(time.tag) if time is not None and time.parent is not None else []
 
 
 def _event(d: Draft, node: Node) -> Resource | None:

@@ -52,7 +52,8 @@ def put_value(d: Draft, target: Resource, node: Node) -> bool:
         key, made = _any(d, node)
     if made is None or made == "":
         if node.null:
-            node.used = True
+            # the unit of a value that is not there has no place
+            node.used = not node.get("unit")
             target["dataAbsentReason"] = absent_concept(node.null)
             return True
         return False

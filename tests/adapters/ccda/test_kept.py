@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.adapters.ccda.document import document, one, read, section
+from hie.model import Record
+from tests.adapters.ccda.document import PATIENT, document, of, one, read, section
 from tests.adapters.ccda.test_allergies import PENICILLIN, REACTION, TEXT, allergy
 
 SEVERITY = (
@@ -38,3 +39,127 @@ def test_the_set_of_a_document_stands_beside_its_id() -> None:
     assert made["masterIdentifier"]["value"] == "doc-1"
     assert made["identifier"] == [{"system": "urn:oid:2.16.840.1.113883.19.9", "value": "set-1"}]
     assert record.unmapped == ()
+
+
+def unmapped(record: Record) -> list[str]:
+    """The last two steps of each place that is listed."""
+    return ["/".join(each.where.split("/")[-2:]) for each in record.unmapped]
+
+
+def test_a_code_that_its_template_does_not_prescribe_is_listed() -> None:
+    plain = SEVERITY + REACTION.format(severity="24484000")
+    told = plain.replace('code="SEV"', 'code="XSEV"').replace('code="ASSERTION"', 'code="XREACT"')
+    assert unmapped(read(document(section("48765-2", allergy(PENICILLIN + plain), TEXT)))) == []
+    listed = unmapped(read(document(section("48765-2", allergy(PENICILLIN + told), TEXT))))
+    assert set(listed) == {"code/@code"}
+
+
+def test_a_status_that_no_element_holds_is_listed() -> None:
+    body = allergy(PENICILLIN + SEVERITY.replace('"completed"', '"aborted"'))
+    assert unmapped(read(document(section("48765-2", body, TEXT)))) == ["statusCode/@code"]
+
+
+def test_a_status_that_nobody_knows_is_listed_beside_unknown() -> None:
+    drug = (
+        '<entry><substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.16"/>'
+        '<statusCode code="ordered"/><consumable><manufacturedProduct><manufacturedMaterial>'
+        '<code code="197361" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>'
+        "</substanceAdministration></entry>"
+    )
+    record = read(document(section("10160-0", drug)))
+    assert one(record, "MedicationStatement")["status"] == "unknown"
+    assert unmapped(record) == ["statusCode/@code"]
+
+
+def test_the_kind_of_an_allergy_keeps_words_that_say_more_than_its_code() -> None:
+    said = '<value xsi:type="CD" code="416098002" codeSystem="2.16.840.1.113883.6.96" displayName="Drug allergy">{}</value>'
+    inner = "<originalText>Allergy to the penicillins, by history</originalText>"
+    body = re.sub(r"<value .*?/>|<value .*?</value>", said.format(inner), allergy(PENICILLIN), count=1)
+    made = one(read(document(section("48765-2", body, TEXT))), "AllergyIntolerance")
+    (extension,) = made["_type"]["extension"]
+    assert extension["valueCodeableConcept"]["text"] == "Allergy to the penicillins, by history"
+
+
+def test_the_words_of_a_gender_that_say_more_than_its_code_are_listed() -> None:
+    for words, listed in (("Female", []), ("Transgender woman", ["administrativeGenderCode/originalText"])):
+        patient = PATIENT.replace(
+            '<administrativeGenderCode code="F" codeSystem="2.16.840.1.113883.5.1"/>',
+            f'<administrativeGenderCode code="F" codeSystem="2.16.840.1.113883.5.1"><originalText>{words}</originalText></administrativeGenderCode>',
+        )
+        assert unmapped(read(document(patient=patient))) == listed
+
+
+def test_a_signature_that_is_no_signature_is_listed() -> None:
+    signed = (
+        '<legalAuthenticator><time value="20240305"/><signatureCode code="{}"/><assignedEntity><id root="1.2.9" extension="7"/>'
+        "<assignedPerson><name><given>Una</given><family>Holt</family></name></assignedPerson></assignedEntity></legalAuthenticator>"
+    )
+    assert unmapped(read(document(header=signed.format("S")))) == []
+    assert unmapped(read(document(header=signed.format("X")))) == ["signatureCode/@code"]
+
+
+AGE = (
+    '<entryRelationship typeCode="SUBJ" inversionInd="true"><observation classCode="OBS" moodCode="EVN">'
+    '<templateId root="2.16.840.1.113883.10.20.22.4.31"/><code code="445518008" codeSystem="2.16.840.1.113883.6.96"/>'
+    '<statusCode code="completed"/><value xsi:type="PQ" value="34" unit="a"/></observation></entryRelationship>'
+)
+
+
+def test_an_age_beside_a_problem_is_no_problem() -> None:
+    body = (
+        '<entry><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.3"/><id root="1.2.8" extension="c1"/>'
+        '<code code="CONC" codeSystem="2.16.840.1.113883.5.6"/><statusCode code="active"/><entryRelationship typeCode="SUBJ">'
+        '<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/><id root="1.2.8" extension="p1"/>'
+        '<code code="55607006" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><effectiveTime><low value="2010"/></effectiveTime>'
+        '<value xsi:type="CD" code="38341003" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship>'
+        f"{AGE}</act></entry>"
+    )
+    record = read(document(section("11450-4", body)))
+    problem, age = one(record, "Condition"), one(record, "Observation")
+    assert age["valueQuantity"]["value"] == 34
+    assert problem["evidence"] == [{"detail": [{"reference": f"Observation/{age['id']}"}]}]
+    assert unmapped(record) == []
+
+
+def test_a_second_informant_and_a_performer_without_a_place_are_told_of() -> None:
+    who = (
+        '<{tag}><assignedEntity><id root="1.2.9" extension="{name}"/><assignedPerson><name><given>Ann</given><family>{name}</family></name>'
+        "</assignedPerson></assignedEntity></{tag}>"
+    )
+    people = "".join(who.format(tag=tag, name=name) for tag, name in (("performer", "Perl"), ("informant", "Ives")))
+    drug = (
+        '<entry><substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.16"/>'
+        '<statusCode code="active"/><consumable><manufacturedProduct><manufacturedMaterial>'
+        '<code code="197361" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>'
+        f"{people}{who.format(tag='informant', name='Orr')}</substanceAdministration></entry>"
+    )
+    record = read(document(section("10160-0", drug)))
+    statement = one(record, "MedicationStatement")
+    assert statement["informationSource"]["display"].endswith("Ives")
+    told = {
+        each["agent"][0]["type"]["coding"][0]["code"]: each["agent"][0]["who"]["display"]
+        for each in of(record, "Provenance")
+        if each["target"] == [{"reference": f"MedicationStatement/{statement['id']}"}]
+    }
+    assert {kind: name.rpartition(" ")[2] for kind, name in told.items()} == {"performer": "Perl", "informant": "Orr"}
+    assert unmapped(record) == []
+
+
+def test_an_organisation_keeps_the_id_that_a_further_mention_gives() -> None:
+    again = '<informant><assignedEntity><id root="1.2.9" extension="7"/><representedOrganization><id root="{}"/><name>Lakeside Clinic</name></representedOrganization></assignedEntity></informant>'
+    clinic = one(read(document(header=again.format("2.16.840.1.113883.19.8"))), "Organization")
+    assert {each["value"] for each in clinic["identifier"]} == {
+        "urn:oid:2.16.840.1.113883.19.7",
+        "urn:oid:2.16.840.1.113883.19.8",
+    }
+
+
+def test_words_beside_an_amount_and_the_unit_of_none_are_listed() -> None:
+    observation = (
+        '<entry><observation classCode="OBS" moodCode="EVN"><code code="26464-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>'
+        "{}</observation></entry>"
+    )
+    beside = '<value xsi:type="PQ" value="6.7" unit="10*3/uL"><translation><originalText>6.7 billion per liter</originalText></translation></value>'
+    assert unmapped(read(document(section("30954-2", observation.format(beside))))) == ["translation/originalText"]
+    nothing = '<value xsi:type="PQ" nullFlavor="UNK" unit="mg/dL"/>'
+    assert unmapped(read(document(section("30954-2", observation.format(nothing))))) == ["value/@unit"]

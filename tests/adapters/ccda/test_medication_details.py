@@ -41,7 +41,7 @@ def test_the_steps_of_a_course_are_dosages_in_their_order() -> None:
     def step(order: int, times: str, dose: int, product: str = DRUG) -> str:
         return (
             f'<entryRelationship typeCode="COMP"><sequenceNumber value="{order}"/><substanceAdministration classCode="SBADM" moodCode="EVN">'
-            f'<id root="1.2.5" extension="s{order}"/><statusCode code="active"/>{times}<doseQuantity value="{dose}" unit="mg"/>{product}'
+            f'<id root="1.2.5" extension="s{order}"/><statusCode code="completed"/>{times}<doseQuantity value="{dose}" unit="mg"/>{product}'
             "</substanceAdministration></entryRelationship>"
         )
 
@@ -169,6 +169,21 @@ def test_a_text_that_only_names_the_drug_is_no_direction() -> None:
 def test_how_many_times_it_is_given() -> None:
     assert made(drug('<repeatNumber value="3"/>'))["dosage"][0]["timing"]["repeat"]["count"] == 3
     assert "dosage" not in made(drug('<repeatNumber value="0"/>'))
+
+
+def test_how_often_an_order_may_be_given_is_no_refill() -> None:
+    order = one(
+        read(
+            document(
+                section(
+                    "10160-0", drug('<repeatNumber value="3"/>', mood="INT"), '<content ID="m1">Amlodipine</content>'
+                )
+            )
+        ),
+        "MedicationRequest",
+    )
+    assert order["dosageInstruction"][0]["timing"]["repeat"]["count"] == 3
+    assert "dispenseRequest" not in order
 
 
 def test_an_amount_keeps_the_digits_it_was_written_with() -> None:

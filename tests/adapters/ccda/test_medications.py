@@ -234,13 +234,16 @@ def test_a_dispense() -> None:
 def test_an_order_of_supply() -> None:
     record = read(document(section("10160-0", drug(SUPPLY.format(mood="INT", number="17")))))
     order = one(record, "MedicationRequest")
-    assert order["dispenseRequest"]["numberOfRepeatsAllowed"] == 2
+    # C-CDA counts the allowed fills (2), FHIR the repeats after the first
+    assert order["dispenseRequest"]["numberOfRepeatsAllowed"] == 1
+    (sent,) = order["dispenseRequest"]["_numberOfRepeatsAllowed"]["extension"]
+    assert sent["valueString"] == "2"
     assert order["dispenseRequest"]["quantity"]["value"] == 60
     inside = one(
         read(document(section("10160-0", drug(SUPPLY.format(mood="INT", number="17"), mood="INT")))),
         "MedicationRequest",
     )
-    assert inside["dispenseRequest"]["numberOfRepeatsAllowed"] == 2
+    assert inside["dispenseRequest"]["numberOfRepeatsAllowed"] == 1
 
 
 def test_given_in_the_ward() -> None:
