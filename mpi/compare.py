@@ -11,6 +11,7 @@ from mpi import relation
 from mpi.features import Features
 from mpi.frequency import Frequencies
 from mpi.model import NOTHING, Bits, Model
+from mpi.nicknames import forms
 from mpi.strings import distance
 
 MISSING = "missing"
@@ -90,8 +91,42 @@ def _ssn_level(a: str, b: str) -> str:
     return "last4" if tail_a == tail_b else "last4-near" if distance(tail_a, tail_b) == 1 else "conflict"
 
 
+@lru_cache(maxsize=20_000)
+def _named(local: str, name: str) -> bool:
+    """The local part of an address begins with the name, with a form of it, or with what it was before a slip of the pen."""
+    word = local.upper()
+    for form in (name, *forms(name)):
+        if len(form) > 3 and word.startswith(form):
+            return True
+    head = word.partition(".")[0]
+    return len(name) > 3 and len(head) > 3 and distance(head, name) == 1
+
+
+def _names_both(local: str, ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Not a household's address, and with a number or a surname in it: it names the given name of both records."""
+    return bool(
+        ours
+        and theirs
+        and not (local.isalpha() and local.upper() in ours)
+        and any(_named(local, name) for name in ours)
+        and any(_named(local, name) for name in theirs)
+    )
+
+
 def _without_digits(text: str) -> str:
     return "".join(c for c in text if not c.isdigit())
+
+
+def _across(given: Sequence[str], family: Sequence[str]) -> tuple[str, str, str]:
+    """(relation, given name, family name) of one record's given names to the other's family names: the nearest."""
+    best = relation.OTHER, given[0], family[0]
+    for ours in given:
+        for name in family:
+            for theirs in (name, *(name.split() if " " in name else ())):
+                found = relation.given_relation(ours, theirs)
+                if _RANK[found] < _RANK[best[0]]:
+                    best = found, ours, theirs
+    return best
 
 
 class Comparison:
@@ -161,9 +196,9 @@ class Comparison:
 
     def _swapped(self, a: Features, b: Features) -> tuple[Agreement, Agreement] | None:
         """Given and family name in each other's place on one of the two sides."""
-        one = relation.given_relation(a.given[0], b.family[0]), a.given[0], b.family[0]
-        other = relation.given_relation(a.family[0], b.given[0]), a.family[0], b.given[0]
-        if relation.EXACT not in (one[0], other[0]) or not {one[0], other[0]} <= _SWAPPABLE:
+        one, other = _across(a.given, b.family), _across(b.given, a.family)
+        other = other[0], other[2], other[1]
+        if not {one[0], other[0]} <= _SWAPPABLE:
             return None
         share = self.frequencies.base
         # which of the two is the given name: the one borne as such by more people
@@ -243,6 +278,8 @@ class Comparison:
                 if ours == theirs:
                     # john.smith@ may be any John Smith's; with a number or another word in it, hardly
                     local = ours.partition("@")[0]
+                    if _names_both(local, a.given, b.given):
+                        return self._level("email", "own")
                     family = a.family[0].lower().replace(" ", "") if a.family else "?"
                     return self._level(
                         "email", "of-name" if family in local and local.replace(".", "").isalpha() else "exact"

@@ -18,7 +18,7 @@ LEVELS = {
     "exact": "agrees", "agree": "agrees", "nickname": "is a short or foreign form of the other", "initial": "agrees in the initial",
     "prefix": "is cut short", "shape": "differs only in letters that look alike", "sound": "sounds alike", "near": "differs by one typing error",
     "far": "differs by two typing errors", "overlap": "shares one of several parts", "swapped": "stands in the place of the other name",
-    "swapped-near": "stands in the place of the other name, with a typing error", "of-name": "agrees, but is made of the name",
+    "swapped-near": "stands in the place of the other name, with a typing error", "of-name": "agrees, but is made of the name", "own": "agrees and names the given name of both",
     "middle": "is the other's middle name", "conflict": "differs", "conflict2": "differs in two digits", "swap": "has day and month swapped",
     "near-generation": "differs by one digit, which makes a generation", "conflict-generation": "is a generation apart",
     "default": "agrees, but the first of January is often a filler", "default-conflict": "agrees in the year; one is the first of January",

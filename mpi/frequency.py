@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
+from string import ascii_uppercase
+
+from mpi.strings import distance
 
 BASE_PERSONS = 30_000
 """The shipped table weighs as much as this many persons of the population."""
@@ -20,6 +23,25 @@ def _base() -> dict[str, dict[str, float]]:
             kind, name, per_100k = line.split("\t")
             table[kind][name] = float(per_100k) / 100_000
     return table
+
+
+@lru_cache(maxsize=20_000)
+def _edits(a: str, b: str) -> int:
+    return distance(a, b)
+
+
+@lru_cache(maxsize=20_000)
+def _one_slip_away(odd: str) -> frozenset[str]:
+    """Names of the shipped table that become `odd` by one letter more, less, other, or in its neighbour's place."""
+    table = _base()["g"]
+    near: set[str] = set()
+    for at in range(len(odd) + 1):
+        head, tail = odd[:at], odd[at:]
+        near.update(head + letter + rest for letter in ascii_uppercase for rest in (tail, tail[1:]))
+        near.add(head + tail[1:])
+        near.add(head + tail[1:2] + tail[:1] + tail[2:])
+    near.discard(odd)
+    return frozenset(name for name in near if name in table)
 
 
 class Frequencies:
@@ -55,6 +77,10 @@ class Frequencies:
         return self._given.get(name, 0.0) >= 3e-5 or self.share("g", name) >= max(
             ESTABLISHED, 6 / (BASE_PERSONS + self.persons)
         )
+
+    def slip_of_another(self, odd: str, name: str) -> bool:
+        """`odd` is one slip away from a name that parents choose, and further away from `name`: TAYYLOR was TAYLOR, not TYLER."""
+        return _edits(odd, name) > 1 and any(self.established(meant) for meant in _one_slip_away(odd))
 
     def count(self, given: str, family: str) -> None:
         self.persons += 1

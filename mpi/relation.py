@@ -64,7 +64,9 @@ def _spelling(a: str, b: str) -> str:
     if _shape(a) == _shape(b) and shorter > 2:
         return SHAPE
     if edits == 1:
-        return NEAR if shorter >= 4 else FAR if max(len(a), len(b)) >= 3 else OTHER
+        if shorter >= 4 or (shorter == 3 and a[0] == b[0]):
+            return NEAR
+        return FAR if max(len(a), len(b)) >= 3 else OTHER
     if shorter >= 3 and metaphone(a) == metaphone(b) and similarity(a, b) >= 0.75:
         return SOUND
     if edits == 2 and shorter >= 5:

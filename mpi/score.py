@@ -105,7 +105,7 @@ def against(
     if not (sure and merged["birth"].level == "exact") or (len(members) == 1 and slips):
         # where another member bears this very name or number and birth date, a member's misspelt name is no twin
         codes |= slips
-    if lacks_person(merged):
+    if lacks_person(merged, bits, comparison.frequencies):
         codes["person"] = None
     return Score(bits, RIVALS[rival], merged, tuple(codes), best)
 

@@ -9,7 +9,7 @@ from mpi.compare import MISSING, Agreement
 from mpi.features import Features
 from mpi.frequency import Frequencies
 from mpi.nicknames import both_formal
-from mpi.relation import EXACT, FAR, INITIAL, NICKNAME, SOUND
+from mpi.relation import EXACT, FAR, INITIAL, NEAR, NICKNAME, SHAPE, SOUND
 from mpi.strings import distance
 
 STOPS: dict[str, str] = {
@@ -34,12 +34,15 @@ _CORROBORATES: dict[str, frozenset[str]] = {
     "ssn": frozenset({"exact", "near", "adjacent", "last4"}),
     "identifier": frozenset({"exact"}),
     "phone": frozenset({"exact", "near"}),
-    "email": frozenset({"exact", "near", "of-name"}),
+    "email": frozenset({"exact", "near", "of-name", "own"}),
     "address": frozenset({"exact", "near", "other-unit", "zip-only"}),
     "mother": frozenset({"exact", "near"}),
     "middle": frozenset({"exact", "initial", "near"}),
     "suffix": frozenset({"agree"}),
 }
+_SAME_NAME = frozenset({EXACT, NICKNAME, "swapped"})
+BEYOND_DOUBT = 9.0
+"""Bits that make up for a family name that differs: a thousand times likelier one person than any rival."""
 _FIRST_OF_TWO = frozenset("MARIA JOSE JUAN ANA LUIS MARY ANNA JEAN MOHAMMED MUHAMMAD MOHAMED MARIE".split())
 """Given names that siblings share and the second name tells apart."""
 
@@ -52,9 +55,11 @@ def _twins(a: Features, b: Features, found: Mapping[str, Agreement], frequencies
         found["family"].level not in ("conflict", MISSING)
         or found["address"].level in ("exact", "near", "other-unit")
         or found["phone"].level == "exact"
-        or found["email"].level == "exact"
+        or found["email"].level in ("exact", "own")
         or found["mother"].level == "exact"
     )
+    if given == "swapped" and household and _two_names(found["given"].detail, frequencies):
+        return found["ssn"].level != "exact"
     if not household or given in (EXACT, MISSING, "swapped"):
         return (
             given == EXACT
@@ -78,21 +83,37 @@ def _twins(a: Features, b: Features, found: Mapping[str, Agreement], frequencies
         return True
     if found["ssn"].level == "exact":
         return False  # twins do not share it
-    if given == FAR:
-        return True
     ours, _, theirs = found["given"].detail.partition("/")
-    return frequencies.established(ours) and frequencies.established(theirs)
+    known, other = frequencies.established(ours), frequencies.established(theirs)
+    if known and other:
+        return True
+    if found["email"].level == "own" or found["middle"].level == "exact":
+        return False  # a twin's address would name the twin, and twins have middle names of their own
+    if known == other:
+        return given == FAR
+    odd, name = (theirs, ours) if known else (ours, theirs)
+    if given == FAR and not (distance(odd, name) == 1 or (min(len(odd), len(name)) >= 6 and odd[0] == name[0])):
+        return True
+    return given in (FAR, SOUND) and frequencies.slip_of_another(odd, name)
 
 
 def _two_names(detail: str, frequencies: Frequencies) -> bool:
     """JULIA and JULIE, ANNA and HANNAH: related, but parents give both; BILL is never the twin of WILLIAM."""
     ours, _, theirs = detail.partition("/")
     return (
-        both_formal(ours, theirs)
+        ours != theirs
+        and both_formal(ours, theirs)
         and distance(ours, theirs) <= 2
+        and not _cut_short(ours, theirs)
         and frequencies.established(ours)
         and frequencies.established(theirs)
     )
+
+
+def _cut_short(a: str, b: str) -> bool:
+    """TOM and TOMAS are one name; ERIC and ERICA, JULI and JULIE are two."""
+    short, long = sorted((a, b), key=len)
+    return long.startswith(short) and len(long) - len(short) == 2
 
 
 def _generations(found: Mapping[str, Agreement]) -> bool:
@@ -111,7 +132,7 @@ def stops(a: Features, b: Features, found: Mapping[str, Agreement], frequencies:
     """Codes of STOPS that hold between two records."""
     codes = []
     given, birth, ssn = found["given"].level, found["birth"].level, found["ssn"].level
-    if ssn == "conflict" or (ssn == "conflict2" and (given != EXACT or birth != "exact")):
+    if ssn == "conflict" or (ssn == "conflict2" and (given not in _SAME_NAME or birth not in ("exact", "swap"))):
         codes.append("ssn")
     if (ssn == "adjacent" and given not in (EXACT, NICKNAME, INITIAL, "swapped")) or (
         ssn == "near" and given in ("conflict", FAR, SOUND)
@@ -155,8 +176,8 @@ def is_slip(found: Mapping[str, Agreement], frequencies: Frequencies) -> bool:
     return not (frequencies.established(ours) and frequencies.established(theirs))
 
 
-def lacks_person(found: Mapping[str, Agreement]) -> bool:
-    """True where no field that tells members of a household apart agrees well enough to link without asking."""
+def lacks_person(found: Mapping[str, Agreement], bits: float, frequencies: Frequencies) -> bool:
+    """`bits`: the sum of all evidence. True where no field that tells members of a household apart agrees well enough to link without asking."""
     given, birth = found["given"].level, found["birth"].level
     proven = found["ssn"].level == "exact" or found["identifier"].level == "exact"
     named = given not in ("conflict", MISSING)
@@ -164,9 +185,10 @@ def lacks_person(found: Mapping[str, Agreement]) -> bool:
     if found["family"].level in ("conflict", MISSING) and not proven:
         # without the family name the rest has to be beyond doubt
         elsewhere = any(
-            found[name].level in ("exact", "last4", "of-name")
+            found[name].level in ("exact", "last4", "of-name", "own")
             for name in ("ssn", "phone", "email", "address", "mother")
         )
-        if birth not in ("exact", "swap") or not elsewhere or given not in (EXACT, NICKNAME):
+        same = given in _SAME_NAME or (elsewhere and given in (NEAR, SHAPE) and is_slip(found, frequencies))
+        if birth not in ("exact", "swap") or not same or not (elsewhere or bits >= BEYOND_DOUBT):
             return True
     return not ((named and born) or (proven and (named or (birth in _BORN and given == MISSING))))
