@@ -62,11 +62,16 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
         if not url:
             return None
         made["url"] = re.sub(r"\s", "%20", url)
+        d.rest(s, 5, rep, parts, 4)
         return made
     if found := media_type(d.text(parts[1]), d.text(parts[2])):
         made["contentType"] = found
+        if (sub := d.text(parts[2])) and media_type("", sub) != found and sub.lower() not in found:
+            d.lose(s, 5, rep, 3)
     elif d.text(parts[1]) or d.text(parts[2]):
         d.lose(s, 5, rep, 2)
+    if d.message.sub in parts[0].rstrip(d.message.sub):  # an application by its name only
+        d.lose(s, 5, rep, 1)
     encoding = d.text(parts[3]).lower()
     data = d.message.component.join(parts[4:]).rstrip(d.message.component)
     if not data:
@@ -91,6 +96,8 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
             d.warn("attachment-damaged", s, 5, "not hexadecimal: kept as text", rep)
             packed = base64.b64encode(d.text(data).encode()).decode()
     else:
+        if encoding not in ("", "a"):
+            d.lose(s, 5, rep, 4)
         packed = base64.b64encode(d.text(data).encode()).decode()
     made["data"] = packed
     return made

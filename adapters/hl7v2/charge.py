@@ -40,8 +40,12 @@ def ft1(d: Draft, s: Segment) -> None:
     kind = d.first(s.get(6)).upper()
     known = d.coded("0017", kind) if kind else None
     made["status"] = known[1] if known and known[1] != "-" else "unknown"
-    if kind and not (known and known[1] != "-"):
+    if kind and (known is None or made["status"] != "billable"):
         d.lose(s, 6)
+        if (
+            known is not None
+        ):  # money that came in or was given back: R4 has no statement of it that a charge fits beside
+            d.warn("charge-not-one", s, 6, "a payment, credit or adjustment: nothing that can be billed")
     text = d.first(s.get(8))
     made["code"] = code or ({"text": text} if text else d.nobody())
     if code and text and text not in {c.get("display") for c in code.get("coding", ())}:

@@ -69,6 +69,8 @@ class Draft:
         """The resources that the next segment may belong to, by role: order, report, observation, specimen ..."""
         self.owner: Resource | None = None
         """What a following NTE is about."""
+        self.here: Segment | None = None
+        """The segment that is being read."""
         self.later: list[Any] = []
         """Functions to call when all segments were read."""
         self.systems: dict[str, str] = {}
@@ -82,7 +84,8 @@ class Draft:
             before = len(self.message.warnings)
             value = self.message.text(value)
             if len(self.message.warnings) > before:
-                self.warnings.append(self.message.warnings.pop())
+                odd = self.message.warnings.pop()
+                self.warnings.append(odd._replace(where=self.here.where) if self.here is not None else odd)
             return value
         value = value.strip()
         return "" if value == '""' else value

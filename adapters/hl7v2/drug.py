@@ -69,8 +69,11 @@ def _more(d: Draft, s: Segment, n: int, part: str, rep: int, made: Resource) -> 
     found = concept(d, s, n, part, rep)
     if found is None:
         return
-    if "text" in found:  # a further name: the text is that of the drug's own field
-        found.setdefault("coding", []).append({"display": found.pop("text")})
+    if "text" in found:  # words of a further field are no name of the drug, which has its own
+        del found["text"]
+        d.lose(s, n, rep)
+        if not found:
+            return
     inner = held(made)
     code = inner.setdefault("code", {}) if inner is not None else made.setdefault("medicationCodeableConcept", {})
     if "extension" in code:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from adapters.hl7v2.charset import TABLE_0211
+from adapters.hl7v2.reader import damaged
 from hie.errors import PermanentRefusal
 
 _BOM = b"\xef\xbb\xbf"
@@ -135,11 +136,14 @@ def _segments(raw: bytes, field: bytes) -> list[Segment]:
         if not body and not end:
             break
         start = body.lstrip()
-        name = start[:3]
-        if _ID.match(name) and start[3:4] in (field, b""):
-            if name in _WRAPPERS:
+        text = start[:3].decode("latin-1")
+        if not (_ID.match(start[:3]) and start[3:4] in (field, b"")):
+            text = damaged(
+                start.decode("latin-1"), field.decode("latin-1")
+            )  # as the decoder reads it, or a mask misses it
+        if text:
+            if start[:3] in _WRAPPERS:
                 continue
-            text = name.decode("ascii")
             counts[text] = counts.get(text, 0) + 1
             found.append(Segment(text, counts[text], body, end))
         elif found:

@@ -23,9 +23,12 @@ def practitioner(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[s
     if found is not None:
         if "reference" in found:
             d.source(s, d.resources[found["reference"]])
+        for component in d.cache.get(("XCN lost", raw), ()):
+            d.lose(s, n, rep, component)
         return dict(found)
     parts = raw.split(d.message.component)
     size = len(parts)
+    before = len(d.lost)
     made: dict[str, Any] | None
     value = d.text(parts[0].partition(d.message.sub)[0])
     name = core(d, parts[1:7]) if size > 1 else {}
@@ -50,6 +53,9 @@ def practitioner(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[s
         made = d.ref(resource)
     if made is not None:
         d.cache[key] = made
+        if len(d.lost) > before:  # what this person's field cannot say it cannot say at the next place either
+            places = list(d.lost)[before:]
+            d.cache[("XCN lost", raw)] = [int(p.rpartition(".")[2]) for p in places if "." in p]
         return dict(made)
     return None
 
@@ -196,7 +202,10 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
     if key in d.cache:
         found: dict[str, Any] = d.cache[key]
         d.source(s, d.resources[found["reference"]])
+        for component in d.cache.get(("PL lost", raw), ()):
+            d.lose(s, n, rep, component)
         return dict(found)
+    before = len(d.lost)
     parts = raw.split(d.message.component)
     parts += [""] * (11 - len(parts))
     chain: list[Resource] = []
@@ -255,6 +264,8 @@ def location(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[str, 
     d.source(s, resource)
     made = d.ref(resource)
     d.cache[key] = made
+    if len(d.lost) > before:
+        d.cache[("PL lost", raw)] = [int(p.rpartition(".")[2]) for p in list(d.lost)[before:] if "." in p]
     return dict(made)
 
 

@@ -14,6 +14,7 @@ from adapters.hl7v2.reader import Segment
 from adapters.hl7v2.related import account
 from adapters.hl7v2.rules import fill
 from adapters.hl7v2.times import put_date, put_time, time_of
+from hie.fhir.dates import ORIGINAL_TEXT_URL
 from hie.fhir.ids import resource_id
 from hie.model import Resource
 
@@ -148,6 +149,8 @@ def _birth(d: Draft, s: Segment, patient: Resource) -> None:
         elif born[:4] > told[:4]:
             d.warn("contradiction", s, 7, "a date of birth after the date of the message")
         text = d.first(raw)
+        if "birthDate" not in patient and text.strip("0"):  # no date can be made of it: what was sent stays beside it
+            patient["_birthDate"] = {"extension": [{"url": ORIGINAL_TEXT_URL, "valueString": text}]}
         if "birthDate" in patient and text[8:12].isdigit() and text[8:14].strip("0"):
             exact = time_of(d, raw)
             if exact.instant:

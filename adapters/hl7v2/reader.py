@@ -21,6 +21,20 @@ _GLUED = re.compile(r"(?:PID|PV1|OBR|OBX|ORC|EVN)\Z")
 _WRITTEN_END = re.compile(r"(?:\\r\\n|\\r|\\n)(?=[A-Z][A-Z0-9]{2}[^A-Za-z0-9\s]|\Z)")
 """A segment end written out as backslash and letter, by programs that quoted the message and never unquoted it."""
 _ODD_NAME = re.compile(r"[A-Za-z0-9]{2,4}\Z")
+_DAMAGED = re.compile(
+    r"[!-%'-\]_-{}]{0,3}"  # ASCII without & ^ | ~
+    r"(PID|PD1|PV1|PV2|NK1|EVN|MRG|ORC|OBR|OBX|NTE|SPM|TQ1|TXA|SCH|AL1|DG1|PR1|IN1|GT1|FT1|RXA|RXR|RXE|RXO|RXD)\Z",
+    re.IGNORECASE,
+)
+"""A segment name behind stray bytes, or in small letters: a patient must not be lost for one byte."""
+
+
+def damaged(line: str, separator: str) -> str:
+    """The name of the segment that a line with a damaged name is; "" where it is none."""
+    found = _DAMAGED.match(line.partition(separator)[0]) if line.count(separator) > 2 else None
+    return found[1].upper() if found else ""
+
+
 _TEXT = {"OBX": 5, "NTE": 3}
 """Segment -> its field of free text, where a line that is no segment belongs."""
 
@@ -199,6 +213,11 @@ def _fill(message: Message, lines: list[str]) -> None:
                 part = part.strip()
                 name = part[:3]
                 known = _NAME.match(name) is not None and (len(part) == 3 or part[3] == separator)
+            if not known and (hurt := damaged(part, separator)):
+                name, known = hurt, True
+                message.warnings.append(
+                    Warning("segment-name-damaged", name, "a segment name was damaged and was read as this one")
+                )
             if not known:
                 if not part:
                     if last is not None and len(parts) > 1 and part is not parts[-1]:
@@ -220,6 +239,7 @@ def _fill(message: Message, lines: list[str]) -> None:
                 message.envelope.append(Segment(name, 1, [name, separator, *part.split(separator)[1:]]))
                 continue
             fields = part.split(separator)
+            fields[0] = name
             if name == "MSH":
                 fields.insert(1, separator)
             last = _append(message, counts, name, fields)

@@ -134,12 +134,15 @@ def _place(
 ) -> bool:
     what = owner["resourceType"]
     if what == "Patient":
-        if sent not in ("PP", "FHCP", "PCP") or not actors:
+        if not actors or places:
             return False
-        for who in actors:
+        primary = sent in ("PP", "FHCP", "PCP")
+        for who in actors if primary else ():
             if who not in (known := owner.setdefault("generalPractitioner", [])):
                 known.append(who)
-        return not places and not span
+        if kind and (span or not primary):
+            _team(d, s, kind, actors, span)
+        return bool(kind)
     if what == "Encounter":
         for who in actors:
             participation = [kind] if kind else []
@@ -202,6 +205,19 @@ def _place(
     if what == "Specimen" and actors:
         return bool(owner.setdefault("collection", {}).setdefault("collector", actors[0]) == actors[0])
     return False
+
+
+def _team(d: Draft, s: Segment, kind: dict[str, Any], actors: list[dict[str, Any]], span: dict[str, Any]) -> None:
+    """Roles that people have for a patient beyond one visit, and since when: R4 says it by the patient's care team."""
+    subject = d.patient["reference"] if d.patient else d.control_id
+    team = d.add("CareTeam", d.scope, subject, "roles")
+    if d.patient:
+        team["subject"] = dict(d.patient)
+    for who in actors:
+        one = {"role": [kind], "member": who, **({"period": span} if span else {})}
+        if one not in (known := team.setdefault("participant", [])):
+            known.append(one)
+    d.source(s, team)
 
 
 def _performer(

@@ -58,6 +58,8 @@ def apply(
                     for part, value in one.items():
                         if part == "boundsPeriod" and part in mine:
                             _sharper(d, s, at, mine[part], value)
+                        elif part == "timeOfDay" and part in mine:  # two fields name times of one day: all of them
+                            mine[part] = sorted({*mine[part], *value})
                         elif part in mine or (bounded and part.startswith("bounds")):
                             if mine.get(part) != value:
                                 d.lose(s, at[0])

@@ -69,6 +69,7 @@ def walk(d: Draft, segments: list[Segment]) -> None:
     handlers = HANDLERS
     for s in segments:
         handler = handlers.get(s.name)
+        d.here = s
         try:
             if handler is not None:
                 handler(d, s)
@@ -92,6 +93,7 @@ def unknown(d: Draft, s: Segment) -> None:
 
 
 def finish(d: Draft) -> None:
+    d.here = None
     orders.close(d)
     route.waiting(d, None)
     while d.later:

@@ -100,3 +100,17 @@ def test_authors_authenticator_and_times() -> None:
     assert made["context"]["period"]["start"] == "2024-03-04"
     assert made["content"][0]["attachment"]["creation"] == "2024-03-05T11:40:00-05:00"
     assert lost(found) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "listed"),
+    [
+        ("RP", "http://x.test/a.jpg^PACS^IM^JPEG^A", {"OBX[1]-5.5"}),
+        ("ED", "APP&1.2.3&ISO^TEXT^ODD^A^hello", {"OBX[1]-5.1", "OBX[1]-5.3"}),
+        ("ED", "APP^TEXT^^UU^hello", {"OBX[1]-5.4"}),
+        ("ED", "APP^Application^PDF^Base64^SGVsbG8=", set()),
+    ],
+)
+def test_what_an_attachment_cannot_say_of_its_content_is_listed(kind: str, value: str, listed: set[str]) -> None:
+    found = record(header("ORU^R01"), PID, "OBR|1||F1|1^A^L", f"OBX|1|{kind}|18748-4^Imaging^LN||{value}||||||F")
+    assert lost(found) == listed

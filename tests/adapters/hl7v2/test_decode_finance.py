@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.adapters.hl7v2.sample import PID, codes, every, header, lost, only, record
 
 VISIT = "PV1|1|I|4W^412^B^NORTH" + "|" * 16 + "V5566^^^NORTH^VN"
@@ -144,10 +146,19 @@ def test_a_charge_keeps_both_prices_its_product_and_who_did_what() -> None:
     assert drug["productCodeableConcept"]["coding"][0]["system"] == "http://hl7.org/fhir/sid/ndc"
 
 
-def test_a_payment_is_no_charge() -> None:
-    found = record(header("DFT^P03"), PID, charge(n6="PY"))
-    assert only(found, "ChargeItem")["status"] == "unknown"
+@pytest.mark.parametrize("kind", ["PY", "AJ", "CO", "CD"])
+def test_a_payment_a_credit_or_an_adjustment_is_nothing_to_bill(kind: str) -> None:
+    found = record(header("DFT^P03"), PID, charge(n6=kind))
+    assert only(found, "ChargeItem")["status"] == "not-billable"
     assert "FT1[1]-6" in lost(found)
+    assert ("charge-not-one", "FT1[1]-6") in {(w.code, w.where) for w in found.warnings}
+
+
+def test_a_charge_is_one() -> None:
+    found = record(header("DFT^P03"), PID, charge(n6="CG"))
+    assert only(found, "ChargeItem")["status"] == "billable"
+    assert not lost(found)
+    assert "charge-not-one" not in codes(found)
 
 
 def test_a_department_keeps_code_name_and_system() -> None:

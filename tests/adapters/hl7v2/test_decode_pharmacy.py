@@ -218,5 +218,12 @@ def test_further_names_and_instructions_stand_beside_the_first() -> None:
     found = record(header("RDE^O11"), PID, ORC, rxe, "TQ1|1||BID||||||||Take with food")
     made = only(found, "MedicationRequest")
     assert "text" not in made["medicationCodeableConcept"]
-    assert {"display": "Extra"} in made["medicationCodeableConcept"]["coding"]
+    assert [c["display"] for c in made["medicationCodeableConcept"]["coding"]] == ["Aspirin"]
+    assert "RXE[1]-31" in lost(found)
     assert made["dosageInstruction"][0]["text"] == "Take one\nTake with food"
+
+
+def test_times_of_day_from_two_fields_are_all_kept() -> None:
+    found = record(header("RDE^O11"), PID, ORC, "RXE|1^BID&0800|1^Aspirin^L|1||TAB", "TQ1|1||BID|0800~2000")
+    repeat = only(found, "MedicationRequest")["dosageInstruction"][0]["timing"]["repeat"]
+    assert repeat["timeOfDay"] == ["08:00:00", "20:00:00"]

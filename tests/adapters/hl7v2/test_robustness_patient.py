@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from adapters.hl7v2.decode import decode
+from adapters.hl7v2.original_segments import read as cut
+from adapters.hl7v2.reader import read
 from hie.model import FeedContext
 from tests.adapters.hl7v2.sample import PID, codes, every, header, lost, only, record, records
 
@@ -303,3 +306,57 @@ def test_a_clinic_is_part_of_the_facility_of_the_visit() -> None:
     provider = only(found, "Encounter")["serviceProvider"]["reference"]
     (clinic,) = [o for o in every(found, "Organization") if f"Organization/{o['id']}" == provider]
     assert (clinic["name"], clinic["partOf"]["display"]) == ("Eye Clinic", "MAIN CAMPUS")
+
+
+@pytest.mark.parametrize("stray", ["MPID", "?PID", "pid", "'3PID"])
+def test_a_patient_is_not_lost_for_one_byte_of_a_name(stray: str) -> None:
+    found = record(header("ADT^A08"), PID.replace("PID", stray, 1), VISIT)
+    assert only(found, "Patient")["name"][0]["family"] == "Okafor"
+    assert ("segment-name-damaged", "PID") in {(w.code, w.where) for w in found.warnings}
+
+
+def test_a_line_of_text_that_ends_in_the_name_of_a_segment_is_text() -> None:
+    note = "NTE|1||see the PID\nand the OBX|"
+    found = next(iter(decode("\r".join((header("ORU^R01"), PID, "OBX|1|TX|1^A^L||x", note)).encode(), FeedContext())))
+    assert "segment-name-damaged" not in codes(found)
+    assert len(every(found, "Observation")) == 1
+
+
+@pytest.mark.parametrize("sent", ["450102", "19451302"])
+def test_a_date_of_birth_that_is_none_keeps_its_digits(sent: str) -> None:
+    found = record(header("ADT^A08"), PID.replace("19790412", sent))
+    made = only(found, "Patient")
+    assert "birthDate" not in made
+    assert made["_birthDate"]["extension"][0]["valueString"] == sent
+    assert ("time-invalid", "PID-7") in {(w.code, w.where) for w in found.warnings}
+    assert "PID-7" in lost(found)
+
+
+def test_roles_beyond_a_visit_are_those_of_the_care_team() -> None:
+    first = "ROL|1|AD|PP^Primary^HL70443|77^Gray^Ann|20200101"
+    second = "ROL|2|AD|CM^Case manager^L|88^Moss^Ben|20210101|20220101"
+    found = record(header("ADT^A31"), PID, first, second)
+    team = only(found, "CareTeam")
+    assert [(p["role"][0]["coding"][0]["code"], p["period"]) for p in team["participant"]] == [
+        ("PP", {"start": "2020-01-01"}),
+        ("CM", {"start": "2021-01-01", "end": "2022-01-01"}),
+    ]
+    assert len(only(found, "Patient")["generalPractitioner"]) == 1
+    assert not {where for where in lost(found) if "-3" in where or "-5" in where}
+
+
+def test_what_a_persons_field_cannot_say_is_listed_at_each_place() -> None:
+    who = "77^Gray^Ann^^^^^SRC^^L^^^^^X"
+    found = record(header("ADT^A08"), PID, f"PV1|1|I|||||{who}|{who}")
+    assert {"PV1-7.8", "PV1-7.15", "PV1-8.8", "PV1-8.15"} <= lost(found)
+
+
+def test_an_odd_escape_is_told_with_its_place() -> None:
+    found = record(header("ORU^R01"), PID, r"OBX|1|TX|1^A^L||a\X414\b||||||F")
+    assert ("escape-odd", "OBX[1]") in {(w.code, w.where) for w in found.warnings}
+
+
+def test_a_damaged_name_is_cut_from_the_stored_bytes_as_it_was_read() -> None:
+    raw = "\r".join((header("ORU^R01"), PID, "?OBX|1|ST|1^A^L||x||||||F", "OBX|2|ST|2^B^L||y||||||F")).encode()
+    places = [s.place for s in cut(raw).segments]
+    assert places == [s.where for m in read(raw) for s in m.segments] == ["MSH", "PID[1]", "OBX[1]", "OBX[2]"]
