@@ -98,4 +98,5 @@ def test_the_statement_names_what_is_there(region: Region) -> None:
     with region.client(user="petra") as client:
         statement = client.get("/fhir/metadata").json()
     assert (statement["resourceType"], statement["fhirVersion"]) == ("CapabilityStatement", "4.0.1")
-    assert [r["type"] for r in statement["rest"][0]["resource"]] == ["Consent"]
+    (consent,) = [r for r in statement["rest"][0]["resource"] if r["type"] == "Consent"]
+    assert "read" in {i["code"] for i in consent["interaction"]}

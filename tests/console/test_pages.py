@@ -71,6 +71,7 @@ def test_feeds_worst_first_with_words(story: Region) -> None:
     rows = re.findall(r'<td><span class="state (\w+)">.*?messages\?feed=([\w-]+)"', html, re.S)
     assert rows == [
         ("silent", "harbor"),
+        ("unknown", "app"),
         ("unknown", "documents"),
         ("unknown", "wire"),
         ("degraded", "fax"),

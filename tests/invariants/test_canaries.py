@@ -13,6 +13,7 @@ import pytest
 
 from hie.audit import events
 from hie.audit.events import Kind, event
+from hie.compression import decompress
 from hie.model import Envelope, FeedContext, Keys
 from hie.simulation import documents, messages
 from hie.simulation.people import someone
@@ -46,11 +47,14 @@ def places(site: Site) -> dict[str, str]:
         "audit": "SELECT kind || actor || body FROM audit",
         "message texts": "SELECT event || text || flags || stages || reason FROM message",
         "delivery texts": "SELECT reason || text || answer || key FROM delivery",
-        "disclosures": "SELECT decision || consents || policy FROM disclosure",
+        "disclosures": "SELECT consents || policy FROM disclosure",
         "work items": "SELECT kind || key || feed || example FROM work_item",
         "unmapped": "SELECT feed || sender || system || code || example FROM unmapped",
     }
     found = {place: "\n".join(str(row[0]) for row in site.rows(sql)) for place, sql in columns.items()}
+    found["decisions"] = "\n".join(
+        decompress(bytes(row[0])).decode() for row in site.rows("SELECT decision FROM disclosure")
+    )
     names = [os.path.join(folder, name) for folder, _, files in os.walk(site.var) for name in files]
     urls = [url for _, _, url in site.fhir.seen]
     return {
