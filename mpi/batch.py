@@ -94,6 +94,25 @@ class Batch:
             ids.update(there)
         self.read_persons(ids)
 
+    def read_whole(self, keys: Iterable[int]) -> bool:
+        """The persons under any of the keys in one statement, for a look-up that decides nothing. False where all keys are too frequent."""
+        cold = [key for key in keys if key not in self._hot]
+        if cold:
+            self._take(self._sql.members_by_key, cold)
+        return bool(cold)
+
+    def _take(self, statement: str, values: Sequence[int]) -> list[int]:
+        taken = []
+        for id_, eid, content, features in self._sql.rows(self._connection, statement, values):
+            if id_ not in self.rows:
+                self.rows[id_] = Row(id_, eid, content, decode(features))
+            if eid == self.rows[id_].eid:
+                there = self.members.setdefault(eid, [])
+                if id_ not in there:
+                    there.append(id_)
+            taken.append(id_)
+        return taken
+
     def read_hot(self, keys: Sequence[int]) -> None:
         """The frequent keys of a registration that has no others, up to the cap."""
         ids: set[int] = set()
@@ -108,20 +127,13 @@ class Batch:
         new = [id_ for id_ in ids if id_ not in self.rows or self.rows[id_].eid not in self.members]
         if not new:
             return
-        fetched = []
-        for id_, eid, content, features in self._sql.rows(self._connection, self._sql.members, new):
-            if id_ not in self.rows:
-                self.rows[id_] = Row(id_, eid, content, decode(features))
-            if eid == self.rows[id_].eid:
-                there = self.members.setdefault(eid, [])
-                if id_ not in there:
-                    there.append(id_)
-            fetched.append(id_)
+        fetched = self._take(self._sql.members, new)
         if fetched:
-            self.apart.update((low, high) for low, high in self._sql.rows(self._connection, self._sql.apart, fetched))
-            for statement in (self._sql.open_reviews, self._sql.open_reviews_high):
-                for review, low, high in self._sql.rows(self._connection, statement, fetched):
+            for review, low, high in self._sql.rows(self._connection, self._sql.between, fetched):
+                if review:
                     self.asked[low, high] = review
+                else:
+                    self.apart.add((low, high))
 
     def add(self, row: Row, keys: Iterable[int], new_keys: Iterable[int]) -> None:
         """A record that is new, or has new keys, is found by what follows in the batch."""

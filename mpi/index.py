@@ -138,8 +138,9 @@ class Index:
         batch = Batch(connection, statements, self.model.candidate_cap, self._hot)
         features = clean(person)
         wanted = keys(features)
-        batch.read_candidates(wanted, ())
-        scored, _ = self._search.persons(batch, features, wanted, own=0, record_id=0)
+        if not batch.read_whole(wanted):
+            batch.read_hot(wanted)
+        scored = self._search.scored(batch, features, batch.members)
         return [self._search.candidate(batch, eid, score) for eid, score in islice(scored, limit)]
 
     def explain(self, connection: Connection, one: Person | int, other: Person | int) -> Candidate:

@@ -34,6 +34,13 @@ class Search:
                 row = rows.get(id_)
                 if row is not None and id_ != record_id and row.eid != own:
                     eids[row.eid] = None
+        return self.scored(batch, features, eids, record_id), len(skipped)
+
+    def scored(
+        self, batch: Batch, features: Features, eids: Iterable[int], record_id: int = 0
+    ) -> list[tuple[int, Score]]:
+        """[(eid, score)] of the persons given, best first, none below possible."""
+        rows = batch.rows
         features = self._without_shared(batch, features, eids)
         scored = []
         for eid in eids:
@@ -47,7 +54,7 @@ class Search:
                 score = score._replace(stops=(*score.stops, "apart"))
             scored.append((eid, score))
         scored.sort(key=lambda item: (self.grade(item[1]) != "certain", -item[1].bits))
-        return scored, len(skipped)
+        return scored
 
     def _without_shared(self, batch: Batch, features: Features, eids: Iterable[int]) -> Features:
         """Junk by frequency: a number that many persons bear says nothing about any of them."""

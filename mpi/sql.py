@@ -31,11 +31,17 @@ class Statements:
         self.by_key = f"SELECT k.key, k.record_id FROM {values} CROSS JOIN mpi_key k WHERE k.key = j.value"
         self.by_key_limited = f"SELECT key, record_id FROM mpi_key WHERE key = {one} LIMIT {one}"
         self.members = f"SELECT {_COLUMNS} FROM mpi_record r WHERE r.eid IN (SELECT e.eid FROM {values} CROSS JOIN mpi_record e WHERE e.id = j.value)"
-        self.apart = (
-            f"SELECT low, high FROM mpi_apart WHERE withdrawn_by IS NULL AND low IN (SELECT value FROM {values})"
+        self.members_by_key = (
+            f"SELECT {_COLUMNS} FROM mpi_record r WHERE r.eid IN (SELECT e.eid FROM {values} "
+            "CROSS JOIN mpi_key k CROSS JOIN mpi_record e WHERE k.key = j.value AND e.id = k.record_id)"
         )
-        self.open_reviews = f"SELECT v.id, v.low, v.high FROM mpi_review v WHERE v.state IN ('open', 'first') AND v.low IN (SELECT value FROM {values})"
-        self.open_reviews_high = self.open_reviews.replace("v.low IN", "v.high IN")
+        open_review = "UNION ALL SELECT v.id, v.low, v.high FROM mpi_review v WHERE v.state IN ('open', 'first') AND v."
+        self.between = (
+            f"WITH ids AS (SELECT j.value FROM {values}) "
+            "SELECT 0, a.low, a.high FROM mpi_apart a WHERE a.withdrawn_by IS NULL AND a.low IN (SELECT value FROM ids) "
+            f"{open_review}low IN (SELECT value FROM ids) {open_review}high IN (SELECT value FROM ids)"
+        )
+        """(0, low, high) of two records that are two people, (review, low, high) of an open question."""
         self.reviews_of = f"SELECT v.id, v.low, v.high FROM mpi_review v WHERE v.low IN (SELECT value FROM {values})"
         self.lock = "SELECT count(pg_advisory_xact_lock(k)) FROM (SELECT unnest(%s::bigint[]) AS k) AS held"
         self.insert_record = self._insert(
