@@ -138,7 +138,7 @@ def _covered(d: Draft, made: Resource, link: Node, role: Node) -> None:
     here = addresses(d, role)
     known_addresses = d.resources.get(d.patient, {}).get("address", [])
     for each in here:
-        if not any(each.get("line") == other.get("line") for other in known_addresses):
+        if not any(_same_place(each, other) for other in known_addresses):
             d.warn("covered-party-address", role, "the covered party has another address than the patient")
             if (sent := role.kid("addr")) is not None:
                 for part in sent.walk():
@@ -149,6 +149,15 @@ def _same_name(one: Resource, other: Resource) -> bool:
     """Whether two names differ in no more than middle names, case and dots."""
     firsts = [[str(g).strip(".").lower() for g in each.get("given", ())][:1] for each in (one, other)]
     return str(one.get("family", "")).lower() == str(other.get("family", "")).lower() and firsts[0] == firsts[1]
+
+
+def _same_place(one: Resource, other: Resource) -> bool:
+    """Whether two addresses agree in all that both of them say."""
+    return all(
+        str(one[key]).lower() == str(other[key]).lower()
+        for key in ("line", "city", "state", "postalCode", "country")
+        if key in one and key in other
+    )
 
 
 def _guarantor(d: Draft, entity: Node) -> Resource:

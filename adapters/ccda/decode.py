@@ -53,7 +53,7 @@ def decode(raw: bytes, context: FeedContext) -> Iterator[Record]:
         resources=resources,
         sources=sources,
         warnings=tuple(warnings),
-        unmapped=(*d.places.unmapped(tree.nodes), *lost),
+        unmapped=(*d.places.unmapped(tree.nodes, tree.ids), *lost),
         control_id=_control(number),
         sender=_name(root),
         authored=authored,

@@ -94,8 +94,8 @@ def device(d: Draft, role: Node, owner: Node | None = None) -> Resource | None:
         if text := next((t for kid in maker.all("desc") if (t := organisation_name(kid))), ""):
             made["manufacturer"] = text
         for kid in maker.all("id"):
-            if not keyed(identifiers(d, maker)):
-                kid.used = True
+            # that the FDA knows the UDI is what its root says; a Device has no room for the number of a maker
+            kid.used = kid.get("root") == FDA_UDI and not kid.get("extension")
     if owner is not None:
         _udi(d, made, label, owner)
     put(made, deviceName=label)

@@ -126,6 +126,9 @@ def _fits(mapper: Mapper, node: Node, plan: bool) -> bool:
         return node.tag == "observation"
     if mapper in (medication.medication, immunization.immunization):
         return node.tag == "substanceAdministration"
+    if mapper is dispense.supply and node.kid("product") is None:
+        # CCD has one template for all supplies: what takes part as a device is none of a drug
+        return node.tag == "supply" and not any(kid.down("participantRole", "playingDevice") for kid in node.kids)
     if mapper in (dispense.supply, equipment.supply):
         return node.tag == "supply"
     return True

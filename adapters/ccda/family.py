@@ -102,7 +102,7 @@ def _person(d: Draft, made: Resource, person: Node | None) -> None:
     dead, when = subject.kid("sdtc:deceasedInd"), subject.kid("sdtc:deceasedTime")
     if put_date(d, made, "deceasedDate", when):
         if dead is not None:
-            dead.used = True
+            dead.used = dead.get("value") == "true"
     elif dead is not None and dead.get("value") in ("true", "false"):
         dead.used = True
         made["deceasedBoolean"] = dead.get("value") == "true"

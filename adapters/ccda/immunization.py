@@ -108,9 +108,9 @@ def _when(d: Draft, made: Resource, node: Node) -> None:
     null = next((each.null for each in times if each.null), "NI")
     for each in times:
         each.used = True
-    # R4 wants a date or a text: the text is the reason as sent ("NI" is what CDA means by nothing sent)
-    made["occurrenceString"] = null
+    # R4 wants a date or a text, and validators a value: the text is the word for the reason that the extension gives
     made["_occurrenceString"] = absent(null)
+    made["occurrenceString"] = made["_occurrenceString"]["extension"][0]["valueCode"]
 
 
 def _dose(d: Draft, node: Node) -> Resource | None:

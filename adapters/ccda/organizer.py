@@ -70,6 +70,8 @@ def panel(d: Draft, node: Node, section: Section) -> list[str]:
     if not (said or remarks or (members and (code or ids))):
         if code:
             unread_code(node)
+        for number in node.all("id"):
+            number.used = False
         return members
     put_when(d, made, "effective", node.kid("effectiveTime"))
     writer, written = author(d, node)

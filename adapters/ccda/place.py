@@ -7,6 +7,7 @@ Element names are local names; a position appears where the parent has several c
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 
 from adapters.ccda.tree import Node
 from hie.model import Unmapped
@@ -87,11 +88,14 @@ class Places:
         alike = [kid for kid in kids if kid.tag == tag]
         return tag if len(alike) == 1 else f"{tag}[{alike.index(node) + 1}]"
 
-    def unmapped(self, nodes: list[Node]) -> list[Unmapped]:
-        """Every populated node that is not `used`: one row a node, at the attribute that holds its value."""
+    def unmapped(self, nodes: list[Node], narrative: Container[str] = ()) -> list[Unmapped]:
+        """Every populated node that is not `used`: one row a node, at the attribute that holds its value. A pointer to
+        one of the `narrative` IDs says nothing of its own: the section keeps that text."""
         rows = []
         for node in nodes:
             if node.used:
+                continue
+            if node.tag == "reference" and node.get("value")[:1] == "#" and node.get("value")[1:] in narrative:
                 continue
             if node.attrs and node.tag not in STRUCTURE:
                 for name, value in node.attrs.items():

@@ -5,6 +5,8 @@ Sources: C-CDA R2.1 Problem Concern Act, Problem Observation, Problem Status, Ag
 
 from __future__ import annotations
 
+import re
+
 from adapters.ccda.absence import absent
 from adapters.ccda.coded import code_of, codes_of, concept, fixed
 from adapters.ccda.draft import Draft, put
@@ -58,6 +60,11 @@ _NO_PROBLEM = frozenset(
     {"55607006", "64572001", "404684003", "282291009", "409586006", "ASSERTION", "29308-4", "75326-9"}
 )
 """The widest classes of problem: negated, they mean that none is known."""
+
+_DENIAL = re.compile(
+    r"\b(?:no|not|none|nil|non|without|negative|unremarkable|normal|den(?:y|ies|ied)|free|never|absent|n/?a)\b", re.I
+)
+"""Words by which a text denies a problem."""
 
 _ACTS = frozenset({"CONC", "29308-4", "ASSERTION", "11450-4", "75310-3", "", "75326-9"})
 """Codes of a concern act that say no more than that it is one."""
@@ -291,6 +298,8 @@ def _code(d: Draft, made: Resource, node: Node, value: Node | None) -> None:
         made.pop("verificationStatus", None)
         made["code"] = fixed(_SNOMED, "160245001", "No current problems or disability")
         if shown:
+            if (said := str(shown.get("text", ""))) and not _DENIAL.search(said):
+                d.warn("contradiction", node, "a statement of no problems whose text denies nothing")
             made["code"]["coding"] += [c for c in shown.get("coding", ()) if c["code"] not in _NO_PROBLEM]
             put(made["code"], text=shown.get("text"))
         return

@@ -127,7 +127,8 @@ def _linked(node: Node) -> None:
     """A link from a part of a statement to the narrative says nothing of its own: the section keeps its text."""
     for kid in node.kids:
         if kid.tag in ("text", "originalText") and (reference := kid.kid("reference")) is not None:
-            kid.used = reference.used = True
+            reference.used = True
+            kid.used = not (kid.text or reference.tail).strip()
         elif kid.tag in ("value", "code"):
             _linked(kid)
 

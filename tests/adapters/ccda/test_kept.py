@@ -163,3 +163,78 @@ def test_words_beside_an_amount_and_the_unit_of_none_are_listed() -> None:
     assert unmapped(read(document(section("30954-2", observation.format(beside))))) == ["translation/originalText"]
     nothing = '<value xsi:type="PQ" nullFlavor="UNK" unit="mg/dL"/>'
     assert unmapped(read(document(section("30954-2", observation.format(nothing))))) == ["value/@unit"]
+
+
+def test_a_device_in_the_common_supply_template_is_no_drug() -> None:
+    supply = (
+        '<entry><supply classCode="SPLY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.34"/><id root="1.2.7" extension="s1"/>'
+        '<statusCode code="completed"/><effectiveTime value="201411"/><participant typeCode="DEV"><participantRole classCode="MANU">'
+        '<playingDevice><code code="72506001" codeSystem="2.16.840.1.113883.6.96"/></playingDevice></participantRole></participant></supply></entry>'
+    )
+    record = read(document(section("46264-8", supply)))
+    assert one(record, "Device")["type"]["coding"][0]["code"] == "72506001"
+    assert one(record, "DeviceUseStatement")["timingDateTime"] == "2014-11"
+    assert of(record, "MedicationDispense") == []
+
+
+def test_a_pointer_into_the_narrative_is_no_loss_a_dangling_one_is() -> None:
+    def listed(target: str) -> list[str]:
+        body = allergy(PENICILLIN).replace("<statusCode", f'<text><reference value="#{target}"/></text><statusCode', 1)
+        return unmapped(read(document(section("48765-2", body, '<content ID="here">Penicillin V: hives</content>'))))
+
+    assert listed("here") == []
+    assert listed("nowhere") == ["reference/@value"]
+
+
+def test_no_problems_whose_text_names_one_is_flagged() -> None:
+    def warned(text: str) -> bool:
+        body = (
+            '<entry><observation classCode="OBS" moodCode="EVN" negationInd="true"><templateId root="2.16.840.1.113883.10.20.22.4.4"/>'
+            '<id root="1.2.8" extension="p1"/><code code="64572001" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/>'
+            '<value xsi:type="CD" code="55607006" codeSystem="2.16.840.1.113883.6.96"><originalText><reference value="#p1"/></originalText></value>'
+            "</observation></entry>"
+        )
+        record = read(document(section("11450-4", body, f'<content ID="p1">{text}</content>')))
+        assert one(record, "Condition")["code"]["text"] == text
+        return "contradiction" in {each.code for each in record.warnings}
+
+    assert not warned("No known problems")
+    assert warned("Wears glasses")
+
+
+def test_a_vaccination_of_unknown_date_says_why_in_a_word() -> None:
+    shot = (
+        '<entry><substanceAdministration classCode="SBADM" moodCode="EVN" negationInd="false"><templateId root="2.16.840.1.113883.10.20.22.4.52"/>'
+        '<id root="1.2.6" extension="v1"/><statusCode code="completed"/><effectiveTime nullFlavor="{}"/><consumable><manufacturedProduct>'
+        '<manufacturedMaterial><code code="88" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>'
+        "</substanceAdministration></entry>"
+    )
+    for null, reason in (("UNK", "unknown"), ("ASKU", "asked-unknown"), ("MSK", "masked")):
+        made = one(read(document(section("11369-6", shot.format(null)))), "Immunization")
+        assert made["occurrenceString"] == reason
+        assert made["_occurrenceString"]["extension"][0]["valueCode"] == reason
+
+
+def test_what_a_device_has_no_room_for_is_listed() -> None:
+    maker = "<scopingEntity><id root='{}'/></scopingEntity>"
+    supply = (
+        '<entry><supply classCode="SPLY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.50"/><id root="1.2.7" extension="s1"/>'
+        '<statusCode code="completed"/><participant typeCode="PRD"><participantRole classCode="MANU"><playingDevice>'
+        '<code code="72506001" codeSystem="2.16.840.1.113883.6.96"/></playingDevice>{}</participantRole></participant></supply></entry>'
+    )
+    fda, own = "2.16.840.1.113883.3.3719", "eb936010-7b17-11db-9fe1-0800200c9b65"
+    assert unmapped(read(document(section("46264-8", supply.format(maker.format(fda)))))) == []
+    assert unmapped(read(document(section("46264-8", supply.format(maker.format(own)))))) == ["id/@root"]
+
+
+def test_another_town_of_the_covered_party_is_flagged() -> None:
+    policy = (
+        '<entry><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.60"/><code code="48768-6" codeSystem="2.16.840.1.113883.6.1"/>'
+        '<statusCode code="completed"/><entryRelationship typeCode="COMP"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.61"/>'
+        '<id root="1.2.4" extension="g1"/><statusCode code="completed"/><participant typeCode="COV"><participantRole classCode="PAT"><id root="1.2.4" extension="m1"/>'
+        "<addr><streetAddressLine>12 Alder Way</streetAddressLine><city>{}</city></addr></participantRole></participant></act></entryRelationship></act></entry>"
+    )
+    same, other = (read(document(section("48768-6", policy.format(town)))) for town in ("Dunmore", "Otley"))
+    assert "covered-party-address" not in {each.code for each in same.warnings}
+    assert "covered-party-address" in {each.code for each in other.warnings}
+    assert "addr/city" in unmapped(other)
