@@ -33,14 +33,13 @@ class Node:
 
     __slots__ = ("attrs", "kids", "parent", "tag", "tail", "text", "used")
 
-    def __init__(self, tag: str, attrs: dict[str, str], parent: Node | None, used: bool) -> None:
-        self.tag = tag
-        self.attrs = attrs
-        self.parent = parent
-        self.kids: list[Node] = _LEAF
-        self.text = ""
-        self.tail = ""
-        self.used = used
+    tag: str
+    attrs: dict[str, str]
+    parent: Node | None
+    kids: list[Node]
+    text: str
+    tail: str
+    used: bool
 
     def kid(self, tag: str) -> Node | None:
         """The first child called `tag`."""
@@ -216,6 +215,7 @@ def _build(parser: expat.XMLParserType, prefixes: dict[str, str]) -> Callable[[s
     tags, attributes = _Names(prefixes, False), _Names(prefixes, True)
     nodes: list[Node] = []
     ids: dict[str, Node] = {}
+    new = Node.__new__
     plain: set[str] = set()
     current: Node | None = None
     depth = narrative = folded = 0
@@ -233,7 +233,13 @@ def _build(parser: expat.XMLParserType, prefixes: dict[str, str]) -> Callable[[s
                 plain.update(attrs)
         tag = tags[name]
         parent = current
-        current = node = Node(tag, attrs, parent, narrative > 0)
+        current = node = new(Node)  # filled here: calling a method for each element is a tenth of a parse
+        node.tag = tag
+        node.attrs = attrs
+        node.parent = parent
+        node.kids = _LEAF
+        node.text = node.tail = ""
+        node.used = narrative > 0
         if parent is not None:
             if parent.kids:
                 parent.kids.append(node)

@@ -42,6 +42,7 @@ def _tables() -> dict[str, dict[str, tuple[str, str]]]:
     return found
 
 
+@lru_cache(maxsize=512)
 def table_of(name: str) -> dict[str, tuple[str, str]]:
     """Code as sent -> (system, code) for one table ("0001"); empty where the table is not known."""
     return _tables().get(name, {})

@@ -51,15 +51,14 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
         only = coding(d, code, "", "", "", table)
         if "system" not in only:
             d.unnamed(s, n, table, code)
-        return {"coding": _translated(d, s, n, [only], (table and "HL7" + table,), (code,))}
+        return {"coding": _translated(d, s, n, [only], [(table and "HL7" + table, code)])}
     if m.escape in raw or '""' in raw:
         parts = [d.text(part) if part else "" for part in raw.split(m.component)]
     else:
         parts = [part.strip() for part in raw.split(m.component)]
     size = len(parts)
     codings = []
-    names: list[str] = []
-    sent: list[str] = []
+    said: list[tuple[str, str]] = []
     for at, shown, named, version, oid in _TRIPLETS:
         if at >= size:
             break
@@ -72,13 +71,12 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
         if version < size and parts[version]:
             made["version"] = parts[version]
         codings.append(made)
-        names.append(name or (table and "HL7" + table))
-        sent.append(code)
+        said.append((name or (table and "HL7" + table), code))
     made = {}
     if codings:
-        if "system" not in codings[0] and sent[0]:
-            d.unnamed(s, n, table, sent[0])
-        made["coding"] = _translated(d, s, n, codings, tuple(names), tuple(sent))
+        if "system" not in codings[0] and said[0][1]:
+            d.unnamed(s, n, table, said[0][1])
+        made["coding"] = _translated(d, s, n, codings, said)
     text = parts[8] if size > 8 else ""
     if not text and size > 1 and not parts[0]:
         text = parts[1]
@@ -97,14 +95,14 @@ def concept(d: Draft, s: Segment, n: int, raw: str, rep: int = 0, table: str = "
 
 
 def _translated(
-    d: Draft, s: Segment, n: int, codings: list[dict[str, Any]], names: tuple[str, ...], sent: tuple[str, ...]
+    d: Draft, s: Segment, n: int, codings: list[dict[str, Any]], said: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    """The site's translation of a local code goes first; what was sent stays."""
+    """The site's translation of a local code goes first; what was sent stays. `said`: system and code of each as sent."""
     maps = d.context.code_maps
     if not maps:
         return codings
     front: list[dict[str, Any]] = []
-    for at, (name, code) in enumerate(zip(names, sent, strict=True)):
+    for at, (name, code) in enumerate(said):
         system = codings[at].get("system", "")
         # by the name as sent, by the URI it stands for, by the field, by being of nobody
         found = next(

@@ -176,7 +176,7 @@ def _record(d: Draft, head: list[Segment], group: list[Segment], index: int, fir
         event=d.event,
         patient=d.patient["reference"] if d.patient else None,
         resources=tuple(resources),
-        sources=tuple(Source(reference, where) for reference, where in d.sources),
+        sources=tuple(map(Source._make, d.sources)),
         warnings=tuple(dict.fromkeys(warnings)),
         unmapped=tuple(Unmapped(where, times) for where, times in d.lost.items()),
         statements=tuple(d.statements),

@@ -135,6 +135,8 @@ class Draft:
 
     def first(self, raw: str) -> str:
         """Text of the first component of the first repetition."""
+        if not raw:
+            return ""
         message = self.message
         return self.text(raw.partition(message.repetition)[0].partition(message.component)[0])
 

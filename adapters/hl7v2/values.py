@@ -39,7 +39,10 @@ _TAG = re.compile(r"<[A-Za-z!/]")
 
 def type_of(d: Draft, s: Segment) -> str:
     """OBX-2, or what stands for it where it is empty or unknown: coded if a known coding system is named, else text."""
-    kind = d.first(s.get(2)).upper()
+    kind = s.get(2)
+    if kind in KNOWN:
+        return kind
+    kind = d.first(kind).upper()
     if kind in KNOWN:
         return kind
     raw = s.get(5)

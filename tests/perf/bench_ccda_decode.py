@@ -80,6 +80,7 @@ def main() -> None:
     folder = options.parse_args().corpus
     raw = sample()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # as the processes that decode have it
     found = {
         "bytes": len(raw),
         "resources": len(next(decode(raw, CONTEXT)).resources),
