@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from mpi.linkage import Linkage
-from mpi.measure import Quality, quality, with_review
+from mpi.measure import Figures, Quality, joined, quality, with_review
 from mpi.tables import LINK_EVENT
 
 
@@ -25,6 +25,8 @@ class Threshold(NamedTuple):
 class Report(NamedTuple):
     records: int
     quality: Quality
+    best_guess: Figures
+    """Pairs where every question that is likelier true than not is answered yes: what a classifier without stewards would do."""
     recall_with_review: float
     questions: int
     true_questions: float
@@ -40,7 +42,12 @@ class Report(NamedTuple):
             "records": self.records,
             **{
                 name: {"precision": round(f.precision, 5), "recall": round(f.recall, 5), "f1": round(f.f1, 5)}
-                for name, f in (("pair", q.pairs), ("cluster", q.clusters), ("b_cubed", q.b_cubed))
+                for name, f in (
+                    ("pair", q.pairs),
+                    ("cluster", q.clusters),
+                    ("b_cubed", q.b_cubed),
+                    ("best_guess", self.best_guess),
+                )
             },
             "mixed_clusters": q.mixed,
             "split_persons": q.split,
@@ -54,7 +61,12 @@ class Report(NamedTuple):
     def text(self) -> str:
         q = self.quality
         lines = [f"{'':10} precision   recall       F1"]
-        for name, f in (("pair", q.pairs), ("cluster", q.clusters), ("B-cubed", q.b_cubed)):
+        for name, f in (
+            ("pair", q.pairs),
+            ("cluster", q.clusters),
+            ("B-cubed", q.b_cubed),
+            ("best guess", self.best_guess),
+        ):
             lines.append(f"{name:10} {f.precision:9.4f} {f.recall:8.4f} {f.f1:8.4f}")
         load = 1000 * self.questions / max(1, self.records)
         lines += [
@@ -78,6 +90,7 @@ def report(linkage: Linkage, truth: Mapping[str, str]) -> Report:
     questions = linkage.questions()
     pairs = [(q.one, q.other) for q in questions if q.one in truth and q.other in truth]
     recall, share = with_review(clusters, truth, pairs)
+    likely = [(q.one, q.other) for q in questions if q.bits >= 0 and q.one in truth and q.other in truth]
     links = []
     first_of: dict[str, str] = {}
     for reference, eid in clusters.items():
@@ -109,6 +122,7 @@ def report(linkage: Linkage, truth: Mapping[str, str]) -> Report:
     return Report(
         len(clusters),
         quality(clusters, truth),
+        quality(joined(clusters, likely), truth).pairs,
         recall,
         len(questions),
         share,

