@@ -75,6 +75,10 @@ def _reaction(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+_CRITICAL = {"U": "unable-to-assess", "HIGH": "high", "LOW": "low"}
+"""Words of AL1-4 and IAM-4 that are not of table 0128 but, word for word, of R4's criticality."""
+
+
 def _reactions(d: Draft, s: Segment, made: dict[str, Any]) -> None:
     reactions = [_reaction(found) for found in concepts(d, s, 5, s.get(5))] if s.get(5) else []
     severity = None
@@ -82,8 +86,8 @@ def _reactions(d: Draft, s: Segment, made: dict[str, Any]) -> None:
         known = d.coded("0128", sent)
         if known is not None:
             severity = known[1]
-        elif sent.upper() == "U":
-            made["criticality"] = "unable-to-assess"
+        elif (stakes := _CRITICAL.get(sent.upper())) is not None:
+            made["criticality"] = stakes
         else:
             d.warn("code-not-mapped", s, 4, "the severity is not in table 0128")
             d.lose(s, 4)

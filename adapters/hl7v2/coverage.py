@@ -20,7 +20,9 @@ from hie.model import Resource
 
 _CLASS = THO + "coverage-class"
 _COST = THO + "coverage-copay-type"
-_SELF = frozenset(("SEL", "SELF", "18", "01", "S"))
+_SELF = frozenset(("SEL", "SELF", "18"))
+_DOUBTFUL = frozenset(("01", "S"))
+"""Self to some senders and spouse to others (UB-92 and X12 differ about 01): self only under the patient's own name."""
 
 
 def first_of(d: Draft, s: Segment, n: int) -> str:
@@ -176,17 +178,25 @@ def _order(d: Draft, s: Segment, made: Resource) -> None:
         d.lose(s, 22)
 
 
+def _called(name: dict[str, Any]) -> tuple[str, str]:
+    """Family and first given name, for comparison."""
+    return str(name.get("family", "")).upper(), "".join(name.get("given", ())[:1]).upper()
+
+
 def _subscriber(d: Draft, s: Segment, made: Resource) -> None:
     """IN1-16, 18, 19, 43: who holds the policy; the patient where IN1-17 says self."""
     own = [n for n in (16, 18, 19, 43) if s.get(n)]
     relation = concept(d, s, 17, s.get(17).partition(d.message.repetition)[0], 0, "0063") if s.get(17) else None
-    is_self = d.first(s.get(17)).upper() in _SELF
+    people = names(d, s, 16, s.get(16)) if s.get(16) else []
+    patient = d.now.get("patient") or {}
+    word = d.first(s.get(17)).upper()
+    is_self = word in _SELF or (
+        word in _DOUBTFUL and bool(people) and _called(people[0]) in map(_called, patient.get("name", ()))
+    )
     if is_self and d.patient:
         made["subscriber"] = dict(d.patient)
     if not own:
         return
-    people = names(d, s, 16, s.get(16)) if s.get(16) else []
-    patient = d.now.get("patient") or {}
     if is_self and patient and people:
         same = {str(n.get("family", "")).upper() for n in patient.get("name", ())}
         if str(people[0].get("family", "")).upper() in same:

@@ -40,7 +40,43 @@ def core(d: Draft, parts: list[str]) -> dict[str, Any]:
     suffix = [t for at in (3, 5) if at < size and parts[at] and (t := d.text(parts[at]))]
     if suffix:
         made["suffix"] = suffix if suffix[0] != suffix[-1] else suffix[:1]
+    if "," in made.get("family", "") and len(made) == 1:
+        _listed(made)
     return made
+
+
+_AFTER = frozenset(
+    [
+        "JR",
+        "SR",
+        "II",
+        "III",
+        "IV",
+        "MD",
+        "DO",
+        "RN",
+        "NP",
+        "PA",
+        "PHD",
+        "DDS",
+        "DPM",
+        "INC",
+        "LLC",
+        "LTD",
+        "CO",
+        "CORP",
+        "PC",
+    ]
+)
+
+
+def _listed(made: dict[str, Any]) -> None:
+    """A whole name in the first component, the family name first: `LEE,JOHN Q`. What was sent stays as its text."""
+    family, _, rest = made["family"].partition(",")
+    given = rest.split()
+    if family.strip() and given and len(given) < 4 and "," not in rest and given[0].strip(".").upper() not in _AFTER:
+        made["text"] = made["family"]
+        made["family"], made["given"] = family.strip(), given
 
 
 def used(d: Draft, kind: str, made: dict[str, Any], default: str = "") -> None:

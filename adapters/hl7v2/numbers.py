@@ -39,6 +39,10 @@ def number(text: str) -> int | float | None:
     return digits.number(f"{'-' if sign == '-' else ''}{whole.lstrip('0') or '0'}.{fraction}")
 
 
+_TEN = re.compile(r"(?:[xX*]\s*)?10\Z")
+_EXPONENT = re.compile(r"-?\d{1,2}(?:\s*/.*)?\Z")
+
+
 def unit(d: Draft, s: Segment, n: int, raw: str, into: dict[str, Any]) -> None:
     """A unit (CWE) into a Quantity: UCUM only if the sender says UCUM, else as text or with the system sent."""
     key = ("CWE", raw)
@@ -61,6 +65,9 @@ def _unit(d: Draft, raw: str, into: dict[str, Any]) -> Iterator[int]:
     parts = [d.text(p) if p else "" for p in raw.split(message.component)]
     if not any(parts):
         return
+    for at in range(len(parts) - 1, 0, -1):  # 10^3/uL with its caret unescaped is one unit, and no component "10"
+        if _TEN.match(parts[at - 1]) and _EXPONENT.match(parts[at]):
+            parts[at - 1 : at + 1] = [f"{parts[at - 1]}^{parts[at]}"]
     parts += [""] * (9 - len(parts))
     code, shown, name = parts[0], parts[1], parts[2]
     system = d.system(name) if name else ""

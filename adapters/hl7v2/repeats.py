@@ -77,13 +77,14 @@ def pattern(d: Draft, s: Segment, n: int, raw: str, timing: dict[str, Any]) -> b
         elif rest:
             timing["code"] = {"coding": [coding(d, code, "", "", "", "")]}
         return True
-    if code and (repeat := repeat_of(code)):
+    needed = code.upper().endswith("PRN")  # "Q8H PRN": as often as every 8 hours, if needed
+    if code and (repeat := repeat_of(code[:-3].rstrip(" ,;/-") if needed else code)):
         timing.setdefault("repeat", {}).update(repeat)
     if made:
         if code.upper() in _ABBREVIATIONS and "system" not in made.get("coding", [{}])[0]:
             made["coding"][0] = {"system": _GTS, "code": code.upper()}
         timing["code"] = made
-    return False
+    return needed
 
 
 def _repeated(d: Draft, s: Segment, n: int, pieces: list[str], timing: dict[str, Any]) -> None:

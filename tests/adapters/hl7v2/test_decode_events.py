@@ -190,3 +190,12 @@ def test_words_of_an_allergy_keep_their_places() -> None:
     assert made["_category"][0]["extension"][0]["valueString"] == "Drug"
     assert made["criticality"] == "unable-to-assess"
     assert "severity" not in made["reaction"][0]
+
+
+@pytest.mark.parametrize(("sent", "meant"), [("High", "high"), ("LOW", "low"), ("U", "unable-to-assess")])
+def test_words_of_criticality_are_it(sent: str, meant: str) -> None:
+    found = record(header("ADT^A08"), PID, f"AL1|1|DA|70618^Penicillin^RXNORM|{sent}|Hives")
+    made = only(found, "AllergyIntolerance")
+    assert made["criticality"] == meant
+    assert "severity" not in made["reaction"][0]
+    assert not lost(found)

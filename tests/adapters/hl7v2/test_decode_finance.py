@@ -180,3 +180,14 @@ def test_an_account_of_which_only_a_status_is_known_is_none() -> None:
     found = record(header("ADT^A01"), PID, VISIT + "|" * 22 + "ARRIVED")
     assert not every(found, "Account")
     assert "PV1-41" in lost(found)
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "own"), [("01", "Okafor^Ben", False), ("01", "Okafor^Grace", True), ("SEL", "Okafor^Gracie", True)]
+)
+def test_a_word_for_self_that_is_spouse_elsewhere_is_self_only_by_name(word: str, name: str, own: bool) -> None:
+    found = record(header("ADT^A08"), PID, f"IN1|1|301^Gold|5001|Buckeye||||||||||||{name}|{word}")
+    patient = only(found, "Patient")
+    subscriber = only(found, "Coverage")["subscriber"]["reference"]
+    assert (subscriber == f"Patient/{patient['id']}") is own
+    assert any(n["given"] == ["Ben"] for n in patient["name"]) is False

@@ -227,3 +227,16 @@ def test_times_of_day_from_two_fields_are_all_kept() -> None:
     found = record(header("RDE^O11"), PID, ORC, "RXE|1^BID&0800|1^Aspirin^L|1||TAB", "TQ1|1||BID|0800~2000")
     repeat = only(found, "MedicationRequest")["dosageInstruction"][0]["timing"]["repeat"]
     assert repeat["timeOfDay"] == ["08:00:00", "20:00:00"]
+
+
+@pytest.mark.parametrize("sent", ["Q8H PRN", "Q8HPRN", "q8h prn", "Q8H, PRN"])
+def test_as_needed_behind_an_interval_is_both(sent: str) -> None:
+    found = record(header("RDE^O11"), PID, ORC, f"RXE|^{sent}|1^Oxycodone^L|1||TAB")
+    dose = only(found, "MedicationRequest")["dosageInstruction"][0]
+    assert dose["asNeededBoolean"] is True
+    assert {k: dose["timing"]["repeat"][k] for k in ("frequency", "period", "periodUnit")} == {
+        "frequency": 1,
+        "period": 8,
+        "periodUnit": "h",
+    }
+    assert dose["timing"]["code"]["coding"][0]["code"] == sent

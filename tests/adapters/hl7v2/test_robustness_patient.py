@@ -360,3 +360,14 @@ def test_a_damaged_name_is_cut_from_the_stored_bytes_as_it_was_read() -> None:
     raw = "\r".join((header("ORU^R01"), PID, "?OBX|1|ST|1^A^L||x||||||F", "OBX|2|ST|2^B^L||y||||||F")).encode()
     places = [s.place for s in cut(raw).segments]
     assert places == [s.where for m in read(raw) for s in m.segments] == ["MSH", "PID[1]", "OBX[1]", "OBX[2]"]
+
+
+def test_a_whole_name_in_one_component_is_parted_at_its_comma() -> None:
+    (name,) = patient("PID|1||448812||LEE,JOHN Q")["name"]
+    assert name == {"text": "LEE,JOHN Q", "family": "LEE", "given": ["JOHN", "Q"]}
+
+
+@pytest.mark.parametrize("sent", ["SMITH, JR", "KING, MD", "A, B, C", "LEE,", "ACME,INC"])
+def test_a_comma_before_no_given_name_parts_nothing(sent: str) -> None:
+    (name,) = patient(f"PID|1||448812||{sent}")["name"]
+    assert name == {"family": sent}

@@ -362,3 +362,19 @@ def test_a_component_of_a_unit_without_a_place_is_listed_at_every_result() -> No
     line = obx("5", "NM", "K/uL^thousand^L^10*3/uL^^UCUM")
     found = record(header(), PID, OBR, line, line)
     assert {"OBX[1]-6.1", "OBX[2]-6.1"} <= lost(found)
+
+
+@pytest.mark.parametrize(
+    ("sent", "unit"),
+    [
+        ("10^3/uL", {"unit": "10^3/uL"}),
+        ("x10^9/L", {"unit": "x10^9/L"}),
+        ("10^3/uL^10^3/uL", {"unit": "10^3/uL"}),
+        ("10*3/uL^10^3/uL^UCUM", {"unit": "10^3/uL", "system": "http://unitsofmeasure.org", "code": "10*3/uL"}),
+        ("10*3/uL^thousand^UCUM", {"unit": "thousand", "system": "http://unitsofmeasure.org", "code": "10*3/uL"}),
+    ],
+)
+def test_a_power_of_ten_with_its_caret_unescaped_is_one_unit(sent: str, unit: dict[str, str]) -> None:
+    found = record(header("ORU^R01"), PID, f"OBX|1|NM|6690-2^WBC^LN||12.4|{sent}|||||F")
+    assert only(found, "Observation")["valueQuantity"] == {"value": 12.4, **unit}
+    assert not lost(found)
