@@ -103,7 +103,7 @@ _CRITICALITY = {
 def concern(d: Draft, act: Node, section: Section) -> list[str]:
     """The observations of an allergy concern act; the act gives what they do not say themselves."""
     act.used = True
-    state = status(act)
+    state = status(act, {*_CONCERN, "nullified"})
     made: list[str] = []
     for link, inner in list(nested(act)):
         if inner.tag == "observation" and (
@@ -324,8 +324,6 @@ def _clinical(d: Draft, node: Node, act: Node | None, state: str) -> Resource | 
         if sent:
             return sent
     found = _CONCERN.get(state)
-    if found is None and state != "nullified" and act is not None and (other := act.kid("statusCode")) is not None:
-        other.used = False
     return fixed(_CLINICAL, found, found.capitalize()) if found else None
 
 

@@ -82,7 +82,7 @@ _CATEGORIES = {
 def concern(d: Draft, act: Node, section: Section) -> list[str]:
     """The problems of a concern or diagnosis act; the act gives what they do not say themselves."""
     act.used = True
-    state = status(act)
+    state = status(act, {*_CONCERN, "nullified"})
     kind = "diagnosis" if is_a(act, "80", "33", "34", "65", "51") else section.kind
     made: list[str] = []
     for link, inner in list(nested(act)):
@@ -261,7 +261,7 @@ def _contradicted(d: Draft, made: Resource, node: Node, code: str, clinical: Res
 def _overruled(d: Draft, act: Node | None, code: str, state: str) -> None:
     """The status of a concern that says otherwise than its problem: the problem's stands, the concern's is listed."""
     said = _CONCERN.get(state)
-    if act is None or not code or (said and (said in _ENDED) == (code in _ENDED)) or state in ("", "nullified"):
+    if act is None or not said or not code or (said in _ENDED) == (code in _ENDED):
         return
     d.warn("concern-status", act, "the status of the concern is not that of its problem: that of the problem stands")
     if (stated := act.kid("statusCode")) is not None:

@@ -43,8 +43,9 @@ class Section:
     entries: list[str] = field(default_factory=list)
 
 
-def templates(node: Node) -> set[str]:
-    return {kid.get("root") for kid in node.kids if kid.tag == "templateId"}
+def templates(node: Node) -> list[str]:
+    """As written, in their order: where two templates of one entry disagree, the same one decides on every run."""
+    return [kid.get("root") for kid in node.kids if kid.tag == "templateId"]
 
 
 def is_a(node: Node, *numbers: str) -> bool:

@@ -15,7 +15,7 @@ from tests.fidelity.fact import Fact
 PAYER = {T + "87"}
 PLANS = (
     "ServiceRequest. MedicationRequest. Appointment. CarePlan. Goal. DeviceRequest. SupplyRequest. NutritionOrder. CommunicationRequest. "
-    "ImmunizationRecommendation. Task. Encounter. Medication. RequestGroup. RiskAssessment. Coverage."
+    "ImmunizationRecommendation. Task. Encounter. Medication. RequestGroup. RiskAssessment."
 )
 
 
@@ -88,12 +88,16 @@ def entry_facts(part: str, statement: Element, narrative: Narrative) -> Iterator
 
 
 def _planned(statement: Element, m: Maker) -> Iterator[Fact]:
-    yield from m.identifier(statement, PLANS)
+    around = (statement, *statement.iterancestors())
+    places = (
+        f"{PLANS} Coverage." if any(T + "129" in templates(each) for each in around) else PLANS
+    )  # a planned coverage
+    yield from m.identifier(statement, places)
     code = child(statement, "code")
-    yield from m.code(code, "code", PLANS)
-    yield from m.time(child(statement, "effectiveTime"), "date", PLANS)
+    yield from m.code(code, "code", places)
+    yield from m.time(child(statement, "effectiveTime"), "date", places)
     for value in children(statement, "value"):
-        yield from m.value(value, PLANS)
+        yield from m.value(value, places)
 
 
 def _procedure(statement: Element, m: Maker) -> Iterator[Fact]:
@@ -116,7 +120,9 @@ def _procedure(statement: Element, m: Maker) -> Iterator[Fact]:
 
 
 def _encounter(statement: Element, m: Maker) -> Iterator[Fact]:
-    yield from m.identifier(statement, "Encounter.identifier *.encounter *.context")  # or only named by its id
+    named = all(child(statement, tag) is None for tag in ("code", "effectiveTime", "performer", "participant"))
+    # one that is only named by its id is what a statement refers to
+    yield from m.identifier(statement, "Encounter.identifier" + (" *.encounter *.context" if named else ""))
     yield from m.code(child(statement, "code"), "code", "Encounter.type Encounter.class Encounter.serviceType")
     yield from m.time(child(statement, "effectiveTime"), "date", "Encounter.period")
     for each in children(statement, "participant"):
