@@ -101,3 +101,18 @@ def test_a_second_patient_is_named_and_not_mixed_in() -> None:
     assert [each["name"][0]["family"] for each in of(record, "Patient")] == ["Brandvold"]
     assert "patient-second" in codes(record)
     assert any(each.where.startswith("/ClinicalDocument/recordTarget[2]/") for each in record.unmapped)
+
+
+@pytest.mark.parametrize(("templates", "kind"), [("47", "Condition"), ("74", "AllergyIntolerance")])
+def test_of_two_templates_the_first_one_written_decides(templates: str, kind: str) -> None:
+    """A problem observation (4) and an allergy observation (7) in one: the same on every run."""
+    marks = "".join(f'<templateId root="2.16.840.1.113883.10.20.22.4.{each}"/>' for each in templates)
+    body = (
+        f'<observation classCode="OBS" moodCode="EVN">{marks}<id root="1.2.6" extension="two"/>'
+        '<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/>'
+        '<value xsi:type="CD" code="91935009" codeSystem="2.16.840.1.113883.6.96" displayName="Allergy to peanut"/>'
+        "</observation>"
+    )
+    record = read(document(section("10160-0", entry(body))))
+    made = {each["resourceType"] for each in record.resources}
+    assert made & {"Condition", "AllergyIntolerance"} == {kind}
