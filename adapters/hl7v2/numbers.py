@@ -52,11 +52,14 @@ def unit(d: Draft, s: Segment, n: int, raw: str, into: dict[str, Any]) -> None:
         found = d.cache[key] = made, tuple(_unit(d, raw, made))
     into.update(found[0])
     for at in found[1]:
-        d.lost.setdefault(d.where(s, n, 0, at), 1)
+        if at:
+            d.lost.setdefault(d.where(s, n, 0, at), 1)
+        else:
+            d.warn("delimiter-unescaped", s, n, "a power of ten whose caret was not escaped: read as one unit")
 
 
 def _unit(d: Draft, raw: str, into: dict[str, Any]) -> Iterator[int]:
-    """Fills `into`; gives the components that it has no place for."""
+    """Fills `into`; gives the components that it has no place for, 0 for a caret that parts none."""
     message = d.message
     if message.component not in raw:
         if text := d.text(raw):
@@ -65,9 +68,13 @@ def _unit(d: Draft, raw: str, into: dict[str, Any]) -> Iterator[int]:
     parts = [d.text(p) if p else "" for p in raw.split(message.component)]
     if not any(parts):
         return
+    joined = False
     for at in range(len(parts) - 1, 0, -1):  # 10^3/uL with its caret unescaped is one unit, and no component "10"
         if _TEN.match(parts[at - 1]) and _EXPONENT.match(parts[at]):
             parts[at - 1 : at + 1] = [f"{parts[at - 1]}^{parts[at]}"]
+            joined = True
+    if joined:
+        yield 0
     parts += [""] * (9 - len(parts))
     code, shown, name = parts[0], parts[1], parts[2]
     system = d.system(name) if name else ""

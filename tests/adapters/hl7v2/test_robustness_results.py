@@ -378,3 +378,5 @@ def test_a_power_of_ten_with_its_caret_unescaped_is_one_unit(sent: str, unit: di
     found = record(header("ORU^R01"), PID, f"OBX|1|NM|6690-2^WBC^LN||12.4|{sent}|||||F")
     assert only(found, "Observation")["valueQuantity"] == {"value": 12.4, **unit}
     assert not lost(found)
+    told = ("delimiter-unescaped", "OBX[1]-6") in {(w.code, w.where) for w in found.warnings}
+    assert told is ("10^3" in sent or "10^9" in sent)
