@@ -49,7 +49,7 @@ _FIRST_OF_TWO = frozenset("MARIA JOSE JUAN ANA LUIS MARY ANNA JEAN MOHAMMED MUHA
 
 def _twins(a: Features, b: Features, found: Mapping[str, Agreement], frequencies: Frequencies) -> bool:
     birth, given = found["birth"].level, found["given"].level
-    if birth not in _BORN and birth not in ("year-month", "two-parts"):
+    if birth not in _BORN and birth not in ("year-month", "year", "two-parts", "default-conflict"):
         return False
     household = (
         found["family"].level not in ("conflict", MISSING)

@@ -6,7 +6,6 @@ Hard cases are far above their share in life. Every registration carries the kin
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 
@@ -69,6 +68,10 @@ TWIN_NAMES = [
     ("ANNA", "HANNAH"),
     ("JULIA", "JULIE"),
     ("CARLOS", "CARLA"),
+    ("JADEN", "KAYDEN"),
+    ("RYLEE", "KYLIE"),
+    ("ADDISON", "MADISON"),
+    ("BRAYDEN", "BRADEN"),
 ]
 
 
@@ -304,8 +307,10 @@ class Region:
         if given in SHORT and chance() < 0.35:
             given = SHORT[given]
             kinds.add("nickname")
-        errors: list[Callable[[], None]] = []
         row: dict[str, str] = {}
+        if middle and human.id % 25 == 0 and chance() < 0.5:
+            given, middle = middle, ""
+            kinds.add("by middle name")
         if chance() < 0.45 and middle:
             middle = middle[0]
         if chance() < 0.3:
@@ -331,7 +336,6 @@ class Region:
                         "street": change(house["street"]),
                         "phone": self.typo(house["phone"])[:10].ljust(10, "4"),
                     }
-        del errors
         dob = f"{born[0]:04}-{born[1]:02}-{born[2]:02}"
         if ssn and chance() < 0.45:
             ssn = ""

@@ -54,3 +54,9 @@ def test_a_new_family_name_needs_more_than_a_zip_code(connection: Connection) ->
     one = person("Erika", "Walker", street="", phone="5035550142")
     other = person("Erika", "Davidson", street="", phone="5035550177")
     assert "person" in Index().explain(connection, one, other).stops
+
+
+@pytest.mark.invariant(4)
+def test_a_filler_for_the_birth_date_hides_no_twin(connection: Connection) -> None:
+    one, other = person("Erik", born="2019-02-17", phone=PHONE), person("Eric", born="2019-01-01", phone=PHONE)
+    assert "twins" in Index().explain(connection, one, other).stops
