@@ -231,7 +231,7 @@ def _effective(made: Resource, times: Schedule) -> None:
         made["effectiveDateTime"] = value
         put(made, _effectiveDateTime=extension)
     elif times.null:
-        made["_effectiveDateTime"] = absent(times.null)
+        made["effectivePeriod"] = absent(times.null)
 
 
 def _source(writer: Resource | None) -> Resource | None:

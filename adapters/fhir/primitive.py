@@ -10,7 +10,7 @@ from typing import Any
 
 from hie.fhir import digits
 from hie.fhir.dates import DERIVED_OFFSET_URL, ORIGINAL_TEXT_URL, fhir_time
-from hie.fhir.validate import PRIMITIVES
+from hie.fhir.primitives import PRIMITIVES
 from hie.model import Resource
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")

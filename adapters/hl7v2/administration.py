@@ -86,8 +86,7 @@ def _times(d: Draft, s: Segment, made: Resource) -> None:
         if put_time(d, s, 4, end, span, "end"):
             made["effectivePeriod"] = span
     if not any(k.startswith("effective") and made[k] for k in made):
-        made.pop("effectivePeriod", None)
-        made["_effectiveDateTime"] = d.nobody()
+        made["effectivePeriod"] = d.nobody()
 
 
 def _dose(d: Draft, s: Segment, made: Resource) -> None:

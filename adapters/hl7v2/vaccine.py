@@ -59,7 +59,8 @@ def immunization(d: Draft, s: Segment) -> None:
         made["encounter"] = d.ref(encounter)
     if not (s.get(3) and put_time(d, s, 3, s.get(3), made, "occurrenceDateTime")):
         absent = [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
-        made["_occurrenceString"] = {"extension": absent}
+        # the word beside its reason: an occurrence of an extension alone is refused by common FHIR models
+        made["occurrenceString"], made["_occurrenceString"] = "unknown", {"extension": absent}
     if s.get(4) and s.get(4) != s.get(3) and fhir_time_of(d, s.get(4)) != fhir_time_of(d, s.get(3)):
         d.lose(s, 4)
     _dose(d, s, made)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hie.fhir.validate import PRIMITIVES, Issue, issues, valid
+from hie.fhir.primitives import PRIMITIVES
+from hie.fhir.validate import Issue, issues, valid
 from hie.model import Resource
 
 _ROUNDS = 12

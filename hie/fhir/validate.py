@@ -8,27 +8,13 @@ look-ups. The fast pass only answers yes or no; where it says no, a second pass 
 
 from __future__ import annotations
 
-import re
-from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from hie.fhir.primitives import GOOD, PRIMITIVES, number, text
 from hie.model import Resource
-
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
-_CODE = re.compile(r"[^\s]+(?:\s[^\s]+)*\Z")
-_URI = re.compile(r"\S+\Z")
-_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?\Z")
-_ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
-_DATETIME = re.compile(rf"\d{{4}}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:T{_CLOCK}{_ZONE})?)?)?\Z")
-_INSTANT = re.compile(rf"\d{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T{_CLOCK}{_ZONE}\Z")
-_TIME = re.compile(rf"{_CLOCK}\Z")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*\Z")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_LIMIT = 20_000
 
 
 class Issue(NamedTuple):
@@ -60,79 +46,6 @@ class Type:
         self.required: list[str] = []
         self.choices: list[int] = []
         """Bits of the choices of which one is required."""
-
-
-GOOD: dict[str, set[str]] = {}
-"""Kind -> short values that were found good: a feed repeats its codes, systems, names and times."""
-
-
-def _matching(kind: str, pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    good = GOOD.setdefault(kind, set())
-
-    def ok(value: Any) -> bool:
-        if type(value) is not str or pattern.match(value) is None:
-            return False
-        if len(value) < 100:
-            if len(good) > _LIMIT:
-                good.clear()
-            good.add(value)
-        return True
-
-    return ok
-
-
-def _calendar(kind: str, pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    """As `_matching`, for days that exist: the pattern of R4 alone would let 30 February pass."""
-    good = GOOD.setdefault(kind, set())
-    matches = _matching(kind, pattern)
-
-    def ok(value: Any) -> bool:
-        if not matches(value):
-            return False
-        if value[:4] != "0000" and (
-            value[8:10] < "29" or int(value[8:10]) <= monthrange(int(value[:4]), int(value[5:7]))[1]
-        ):
-            return True
-        good.discard(value)
-        return False
-
-    return ok
-
-
-def _text(value: Any) -> bool:
-    return type(value) is str and bool(value) and (value.isprintable() or _CONTROL.search(value) is None)
-
-
-def _number(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, float) and value == value and abs(value) != float("inf"))
-
-
-PRIMITIVES: dict[str, Callable[[Any], bool]] = {
-    "string": _text,
-    "markdown": _text,
-    "xhtml": _text,
-    "code": _matching("code", _CODE),
-    "id": _matching("id", _ID),
-    "uri": _matching("uri", _URI),
-    "url": _matching("url", _URI),
-    "canonical": _matching("canonical", _URI),
-    "oid": _matching("oid", _URI),
-    "uuid": _matching("uuid", _URI),
-    "date": _calendar("date", _DATE),
-    "dateTime": _calendar("dateTime", _DATETIME),
-    "instant": _calendar("instant", _INSTANT),
-    "time": _matching("time", _TIME),
-    "base64Binary": lambda v: type(v) is str and _BASE64.match(v) is not None and len("".join(v.split())) % 4 == 0,
-    "boolean": lambda v: type(v) is bool,
-    "integer": lambda v: type(v) is int and -(2**31) <= v < 2**31,
-    "unsignedInt": lambda v: type(v) is int and 0 <= v < 2**31,
-    "positiveInt": lambda v: type(v) is int and 0 < v < 2**31,
-    "decimal": _number,
-}
-
-
-for _kind in PRIMITIVES:
-    GOOD.setdefault(_kind, set())
 
 
 @lru_cache(maxsize=1)
@@ -244,7 +157,7 @@ def _step(made: Type, key: str) -> Step | None:
         test, good = PRIMITIVES[element.kind], GOOD[element.kind]
         if element.codes is not None:
             test, good = _refuse, set(element.codes)
-        if test is _text and not element.many:
+        if test is text and not element.many:
             return _TEXT, element.choice, test, good
         if not element.many:
             return _PLAIN, element.choice, test, good
@@ -292,7 +205,7 @@ def _quantity(node: Any, known: frozenset[str]) -> bool:
     """Most quantities are a number and a unit, and its code."""
     unit, size = node.get("unit"), len(node)
     coded = size == 4 and node.get("system") in GOOD["uri"] and node.get("code") in GOOD["code"]
-    if (coded or size == 2) and unit and unit.isprintable() and _number(node.get("value")):
+    if (coded or size == 2) and unit and unit.isprintable() and number(node.get("value")):
         return True
     return _check("Quantity")(node, known)
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from adapters.fhir.mend import ALL
 from hie.fhir import digits
-from hie.fhir.validate import PRIMITIVES, issues, types, valid
+from hie.fhir.primitives import PRIMITIVES
+from hie.fhir.validate import issues, types, valid
 from tests.adapters.fhir.test_nothing_lost import KINDS, WRONG, resource
 
 STRICTER = {

@@ -100,7 +100,7 @@ def test_half_a_limit_keeps_the_half_that_was_sent() -> None:
 
 def test_why_no_time_was_given() -> None:
     statement = made(drug(times='<effectiveTime xsi:type="IVL_TS" nullFlavor="NASK"/>'))
-    assert statement["_effectiveDateTime"]["extension"][0]["valueCode"] == "not-asked"
+    assert statement["effectivePeriod"]["extension"][0]["valueCode"] == "not-asked"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from adapters.fhir.decode import decode
 from hie.errors import Rejected
 from hie.fhir import digits
-from hie.fhir.validate import PRIMITIVES, issues, types, valid
+from hie.fhir.primitives import PRIMITIVES
+from hie.fhir.validate import issues, types, valid
 from hie.model import FeedContext
 
 CONTEXT = FeedContext(feed="app", timezone="America/Chicago")
