@@ -56,8 +56,8 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
             made["contentType"] = found
             if (sub := d.text(parts[3])) and media_type("", sub) != found and sub.lower() not in found:
                 d.lose(s, 5, rep, 4)
-        elif d.text(parts[2]) or d.text(parts[3]):
-            d.lose(s, 5, rep, 3)
+        else:
+            _unknown(d, s, rep, parts, 2)
         url = d.text(parts[0])
         if not url:
             return None
@@ -68,8 +68,8 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
         made["contentType"] = found
         if (sub := d.text(parts[2])) and media_type("", sub) != found and sub.lower() not in found:
             d.lose(s, 5, rep, 3)
-    elif d.text(parts[1]) or d.text(parts[2]):
-        d.lose(s, 5, rep, 2)
+    else:
+        _unknown(d, s, rep, parts, 1)
     if d.message.sub in parts[0].rstrip(d.message.sub):  # an application by its name only
         d.lose(s, 5, rep, 1)
     encoding = d.text(parts[3]).lower()
@@ -101,6 +101,13 @@ def content(d: Draft, s: Segment, kind: str, raw: str, rep: int = 0) -> dict[str
         packed = base64.b64encode(d.text(data).encode()).decode()
     made["data"] = packed
     return made
+
+
+def _unknown(d: Draft, s: Segment, rep: int, parts: list[str], main: int) -> None:
+    """Lists a type and a subtype that make no media type."""
+    for at in (main, main + 1):
+        if d.text(parts[at]):
+            d.lose(s, 5, rep, at + 1)
 
 
 _DOC_STATUS = {
@@ -147,6 +154,8 @@ def attach(d: Draft, s: Segment, kind: str) -> bool:
     fill(d, s)
     own = d.now.get("document") is None
     _listed(d, s, own)
+    if not own and s.get(11) and _DOC_STATUS.get(d.first(s.get(11))) != document.get("docStatus"):
+        d.lose(s, 11)  # the document's own status, of its TXA, is another
     code = concept(d, s, 3, d.single(s, 3)) if s.get(3) and not own else None
     if code and code.get("coding") and code not in (known := document.setdefault("category", [])):
         known.append(code)

@@ -202,3 +202,17 @@ def test_deleted_and_odd_ranges() -> None:
     simple = only(record(header(), PID, OBR, "OBX|1|NM|1^x^LN||5|mg|3.5-5.0"), "Observation")["referenceRange"][0]
     assert (simple["low"]["value"], simple["high"]["value"], simple["text"]) == (3.5, 5.0, "3.5-5.0")
     assert "OBX[1]-9" in lost(record(header(), PID, OBR, "OBX|1|NM|1^x^LN||5|mg|||0.5"))
+
+
+def test_a_kind_of_picture_that_no_media_type_shows_is_listed_part_by_part() -> None:
+    found = record(header(), PID, "OBR|1|P1|F1|1^a^L", "OBX|1|RP|2^Slide^L||https://pacs.example/1^^IM^MRXS||||||F")
+    assert {"OBX[1]-5.3", "OBX[1]-5.4"} <= lost(found)
+    assert "contentType" not in only(found, "DocumentReference")["content"][0]["attachment"]
+
+
+def test_a_status_of_a_part_that_is_not_the_documents_is_listed() -> None:
+    txa = "TXA|1|CN|TX|20240305||||||||D77|||||AU"
+    same = record(header("MDM^T02"), PID, txa, "OBX|1|RP|2^Slide^L||https://pacs.example/1^^image^jpeg||||||F")
+    other = record(header("MDM^T02"), PID, txa, "OBX|1|RP|2^Slide^L||https://pacs.example/1^^image^jpeg||||||O")
+    assert "OBX[1]-11" not in lost(same)
+    assert "OBX[1]-11" in lost(other)
