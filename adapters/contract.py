@@ -41,7 +41,7 @@ RULES: Final[dict[str, str]] = {
 """Every rule and what it demands."""
 
 SECTIONS: Final = {
-    "decoder": {"format", "peek", "decode", "split", "answer", "examine"},
+    "decoder": {"format", "peek", "decode", "split", "answer", "check", "examine"},
     "sources": {"settings", "serve", "example", "opens", "probe"},
     "sinks": {"settings", "connect", "example", "encoders", "probe"},
 }

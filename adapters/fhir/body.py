@@ -57,7 +57,7 @@ def parsed(raw: bytes) -> Resource:
     try:
         outer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return opened(raw).outer
+        return _tolerant(body).outer
     return _typed(outer)
 
 
@@ -118,7 +118,7 @@ def _loose(text: str, odd: list[str]) -> Any:
         odd.append(name)
         return float(name.replace("Infinity", "inf"))
 
-    if _SURROGATE.search(text):
+    if not text.isascii() and _SURROGATE.search(text):
         text = _SURROGATE.sub("\ufffd", text)
     found = json.JSONDecoder(
         object_pairs_hook=_pairs,
