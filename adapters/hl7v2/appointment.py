@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -223,11 +224,12 @@ def _when(d: Draft, s: Segment, made: Resource, start_field: int, offset: int, d
 
 def closed(made: Resource) -> None:
     if "start" in made and "end" not in made and "minutesDuration" in made:
-        end = datetime.fromisoformat(made["start"]) + timedelta(minutes=made["minutesDuration"])
-        made["end"] = end.isoformat()
-        made.pop("_end", None)
-        if "_start" in made:
-            made["_end"] = made["_start"]
+        with suppress(OverflowError):  # past the year 9999: the start and how long stay
+            end = datetime.fromisoformat(made["start"]) + timedelta(minutes=made["minutesDuration"])
+            made["end"] = end.isoformat()
+            made.pop("_end", None)
+            if "_start" in made:
+                made["_end"] = made["_start"]
     if "end" in made and "start" not in made:
         made.pop("end")
     if not made["participant"]:

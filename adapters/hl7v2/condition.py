@@ -209,7 +209,7 @@ def pr1(d: Draft, s: Segment) -> None:
 def _span(d: Draft, s: Segment, made: Resource, minutes: str) -> None:
     """PR1-7: how long it took, so when it ended."""
     start = made.get("performedDateTime", "")
-    if minutes.isdigit() and len(start) > 10 and int(minutes) < 10000:
+    if minutes.isdigit() and len(start) > 10 and int(minutes) < 10000 and start < "9999":
         end = datetime.fromisoformat(start) + timedelta(minutes=int(minutes))
         del made["performedDateTime"]
         span: dict[str, Any] = {"start": start, "end": end.isoformat()}

@@ -97,7 +97,10 @@ def finish(d: Draft) -> None:
     orders.close(d)
     route.waiting(d, None)
     while d.later:
-        d.later.pop(0)()
+        try:
+            d.later.pop(0)()
+        except Exception:  # what one thought closes with costs that thought
+            d.warnings.append(Warning("segment-failed", "", "the end of a segment's reading failed; the rest stands"))
     specimen.untie(d)
     vaccine_facts.close(d)
     if d.now.get("patient") is None:

@@ -380,3 +380,21 @@ def test_a_power_of_ten_with_its_caret_unescaped_is_one_unit(sent: str, unit: di
     assert not lost(found)
     told = ("delimiter-unescaped", "OBX[1]-6") in {(w.code, w.where) for w in found.warnings}
     assert told is ("10^3" in sent or "10^9" in sent)
+
+
+def test_an_appointment_at_the_end_of_time_keeps_its_start() -> None:
+    found = record(
+        header("SIU^S12"),
+        "SCH|1|2||||1^x||90000|min|^^^99991231235900-0500",
+        PID,
+        "RGS|1",
+        "AIS|1||X^y^L|99991231235900-0500",
+    )
+    assert only(found, "Appointment")["start"].startswith("9999-12-31")
+
+
+def test_two_drugs_of_one_order_by_one_prescriber() -> None:
+    person = "1234567893^Haddad^Leila"
+    rxe = f"RXE||860975^Metformin^RXNORM|500||mg||||G|60|TAB|3|{person}||RX-881"
+    found = record(header("RDE^O11"), f"ORC|NW|P400^EHR|F400^RX||||CM||||20240305100000-0500|||{person}", PID, rxe, rxe)
+    assert "segment-failed" not in codes(found)
