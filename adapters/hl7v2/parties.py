@@ -20,8 +20,6 @@ def practitioner(d: Draft, s: Segment, n: int, raw: str, rep: int = 0) -> dict[s
     """One repetition of an XCN -> Reference(Practitioner)."""
     key = ("XCN", raw)
     found: dict[str, Any] | None = d.cache.get(key)
-    if found is not None and found.get("reference", "") not in d.resources and "reference" in found:
-        found = None  # only who was told of twice was taken out again
     if found is not None:
         if "reference" in found:
             d.source(s, d.resources[found["reference"]])

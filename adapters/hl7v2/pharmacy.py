@@ -279,6 +279,8 @@ def _same(d: Draft, s: Segment, before: dict[str, Any], reference: str) -> bool:
     other = d.resources[reference]
     if one is None or one["resourceType"] != "Practitioner":
         return False
+    if one is other:
+        return True  # the organisation's role took this very person
     if not all(item in one.get(key, ()) for key in ("identifier", "name") for item in other.get(key, ())):
         return False
     del d.resources[reference]

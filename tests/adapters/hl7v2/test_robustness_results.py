@@ -398,3 +398,7 @@ def test_two_drugs_of_one_order_by_one_prescriber() -> None:
     rxe = f"RXE||860975^Metformin^RXNORM|500||mg||||G|60|TAB|3|{person}||RX-881"
     found = record(header("RDE^O11"), f"ORC|NW|P400^EHR|F400^RX||||CM||||20240305100000-0500|||{person}", PID, rxe, rxe)
     assert "segment-failed" not in codes(found)
+    assert only(found, "Practitioner")["name"][0]["family"] == "Haddad"
+    alone = record(header("RDE^O11"), f"ORC|NW|P400^EHR|F400^RX||||CM||||20240305100000-0500|||{person}", PID, rxe)
+    assert only(alone, "Practitioner")["name"][0]["family"] == "Haddad"
+    assert "element-removed" not in codes(alone)
