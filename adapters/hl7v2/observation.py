@@ -43,7 +43,7 @@ def obx(d: Draft, s: Segment) -> None:
             return
         kind = "ST"  # nothing that could be attached: its words are the value
     document = d.now.get("document")
-    if document is not None and _is_text(d, s, kind):
+    if document is not None and kind in ("TX", "FT", "ST"):  # without a value it is a blank line
         add_text(d, s, document)
         return
     about = d.now.get("about")
@@ -114,10 +114,6 @@ def coded(d: Draft, s: Segment) -> dict[str, Any] | None:
         made = made or {}
         made.setdefault("coding", []).append({"code": suffix})
     return made
-
-
-def _is_text(d: Draft, s: Segment, kind: str) -> bool:
-    return kind in ("TX", "FT", "ST")  # without a value it is a blank line
 
 
 def _blank(d: Draft, s: Segment) -> bool:

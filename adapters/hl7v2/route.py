@@ -83,9 +83,11 @@ def _slot(target: Resource | None) -> dict[str, Any] | None:
     if target is None or kind == "Immunization":
         return target
     if kind == "MedicationAdministration":
-        return target.setdefault("dosage", {})  # type: ignore[no-any-return]
+        dosage: dict[str, Any] = target.setdefault("dosage", {})
+        return dosage
     if kind in ("MedicationRequest", "MedicationDispense"):
-        return target.setdefault("dosageInstruction", [{}])[0]  # type: ignore[no-any-return]
+        instructions: list[dict[str, Any]] = target.setdefault("dosageInstruction", [{}])
+        return instructions[0]
     return None
 
 

@@ -99,7 +99,7 @@ def finish(d: Draft) -> None:
     while d.later:
         try:
             d.later.pop(0)()
-        except Exception:  # what one thought closes with costs that thought
+        except Exception:  # as for a segment: what fails costs itself, never the message
             d.warnings.append(Warning("segment-failed", "", "the end of a segment's reading failed; the rest stands"))
     specimen.untie(d)
     vaccine_facts.close(d)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from adapters.hl7v2.conformance import fields, site, structure
 from adapters.hl7v2.conformance.standard import Standard, standard
@@ -69,12 +69,12 @@ def _kind(message: Message, msh: Segment) -> tuple[str, str, str]:
     return parts[0].upper(), parts[1].upper(), parts[2].upper()
 
 
-def _order(message: Message):  # type: ignore[no-untyped-def]
+def _order(message: Message) -> Callable[[Finding], int]:
     """Findings by their segment's place in the message; what is about the message as a whole first."""
     places = {segment.where: at for at, segment in enumerate(message.segments)}
 
-    def order(finding: Finding) -> tuple[int, str]:
+    def order(finding: Finding) -> int:
         head = finding.where.partition("-")[0]
-        return places.get(head, places.get(f"{head}[1]", len(places) if finding.code == "segment-missing" else -1)), ""
+        return places.get(head, places.get(f"{head}[1]", len(places) if finding.code == "segment-missing" else -1))
 
     return order

@@ -64,40 +64,55 @@ class Standard:
         self.version = version
         self._library = hl7apy.load_library(version)
 
-    @lru_cache(maxsize=512)  # noqa: B019 - a dozen versions at most, kept for the life of the process
     def fields(self, segment: str) -> tuple[Part, ...] | None:
         """SEG-1, SEG-2 ...; None for a segment that this version does not have."""
-        found = self._library.SEGMENTS.get(segment)
-        if found is None:
-            return None
-        return tuple(_part(reference, occurs) for _, reference, occurs, _ in found[1] or ())
+        return _fields(self.version, segment)
 
-    @lru_cache(maxsize=512)  # noqa: B019
     def components(self, datatype: str) -> tuple[Part, ...]:
         """The components of a data type; empty for a primitive one."""
-        found = self._library.DATATYPES_STRUCTS.get(datatype) or ()
-        return tuple(_part(reference, occurs) for _, reference, occurs, _ in found)
+        return _components(self.version, datatype)
 
     def knows(self, datatype: str) -> bool:
         return datatype in self._library.DATATYPES_STRUCTS or datatype in self._library.BASE_DATATYPES
 
-    @lru_cache(maxsize=512)  # noqa: B019
     def values(self, table: str) -> frozenset[str]:
         """The values of an HL7 table, with those that later versions added; empty where the list has no end."""
-        found = frozenset[str]()
-        for library in (self._library, hl7apy.load_library(NEWEST)):
-            listed = getattr(library, "TABLES", {}).get(f"HL7{table}")
-            found |= frozenset(str(value).partition(" ")[0] for value in listed[1] or ()) if listed else frozenset()
-        return frozenset() if "..." in found else found
+        return _values(self.version, table)
 
-    @lru_cache(maxsize=256)  # noqa: B019
     def structure(self, code: str, trigger: str, sent: str) -> Node | None:
         """The abstract message syntax for an event; None where this version has none."""
         for name in (f"{code}_{trigger}", structure_of(code, trigger), sent, code):
-            found = self._library.MESSAGES.get(name) if name else None
-            if found is not None:
-                return _node(name, found, (1, 1))
+            if name in self._library.MESSAGES:
+                return _structure(self.version, name)
         return None
+
+
+@lru_cache(maxsize=1024)
+def _fields(version: str, segment: str) -> tuple[Part, ...] | None:
+    found = hl7apy.load_library(version).SEGMENTS.get(segment)
+    if found is None:
+        return None
+    return tuple(_part(reference, occurs) for _, reference, occurs, _ in found[1] or ())
+
+
+@lru_cache(maxsize=1024)
+def _components(version: str, datatype: str) -> tuple[Part, ...]:
+    found = hl7apy.load_library(version).DATATYPES_STRUCTS.get(datatype) or ()
+    return tuple(_part(reference, occurs) for _, reference, occurs, _ in found)
+
+
+@lru_cache(maxsize=1024)
+def _values(version: str, table: str) -> frozenset[str]:
+    found = frozenset[str]()
+    for one in (version, NEWEST):
+        listed = getattr(hl7apy.load_library(one), "TABLES", {}).get(f"HL7{table}")
+        found |= frozenset(str(value).partition(" ")[0] for value in listed[1] or ()) if listed else frozenset()
+    return frozenset() if "..." in found else found
+
+
+@lru_cache(maxsize=256)
+def _structure(version: str, name: str) -> Node:
+    return _node(name, hl7apy.load_library(version).MESSAGES[name], (1, 1))
 
 
 @lru_cache(maxsize=12)
