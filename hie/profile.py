@@ -145,6 +145,9 @@ def _refusal(document: yamlfile.Document, problem: Any) -> ConfigurationError:
     path = tuple(problem["loc"])
     file, line = document.position(path)
     name = ".".join(str(step) for step in path)
+    if not path:
+        hint = "write `profile: NAME`, and what is asked under `segments` and `fields`"
+        return ConfigurationError("is no profile", file=file, line=line, code="bad-profile", hint=hint)
     if problem["type"] == "extra_forbidden":
         known = (_File if len(path) == 1 else _Asked).model_fields
         return ConfigurationError(

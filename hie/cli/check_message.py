@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from hie.cli.decode import MAX_BYTES
 from hie.conformance import Profile, Report
 from hie.errors import ConfigurationError, HieError
 from hie.model import FeedContext, Record
@@ -101,9 +102,13 @@ def _checked(
     path: Path, examine: Any, decode: Any, context: FeedContext, profile: Profile | None
 ) -> Iterator[dict[str, Any]]:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
     except OSError as error:
         yield _refused(path, "unreadable", (error.strerror or "").lower())
+        return
+    if len(raw) > MAX_BYTES:
+        yield _refused(path, "too-large", "the file is too large")
         return
     reports: list[Report] = []
     records: list[Record] = []

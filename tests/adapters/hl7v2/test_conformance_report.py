@@ -202,6 +202,7 @@ def test_a_profile_is_for_the_events_that_it_names(site: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "line", "hint"),
     [
+        ("just words\n", "bad-profile", 1, "segments"),
         ("profile: x\nfield: {}\n", "unknown-key", 2, "'fields'"),
         ("profile: x\nfields:\n  PID-3: {usages: R}\n", "unknown-key", 3, "'usage'"),
         ("profile: x\nfields:\n  PID: {usage: R}\n", "bad-place", 3, "PID-3"),
